@@ -1,0 +1,223 @@
+import Postgres
+
+/// The statements of the assignment transaction, in the order in which it sends them.
+///
+/// They are planned for index look-ups, one value at a time (see ``settings``), whatever the statistics say: a plan
+/// made for an empty table stays right when the table has grown.
+enum AssignmentStatements {
+    // MARK: First flight
+
+    static let begin = Statement("begin", prepared: false, "BEGIN ISOLATION LEVEL SERIALIZABLE")
+
+    /// Bounds the wait at the gate. The only setting that must come before it.
+    static func lockTimeout(milliseconds: Int64) -> Query {
+        Statement("lock_timeout", prepared: false, "SET LOCAL lock_timeout = \(milliseconds)")()
+    }
+
+    /// `LOCK TABLE` takes no snapshot, so that instances queue before theirs and meet no conflict after it.
+    static let gate = Statement("gate", prepared: false, "LOCK TABLE assignment_gate IN SHARE ROW EXCLUSIVE MODE")
+
+    /// Answers the transaction's time. Parameter: the time that each further statement may take.
+    ///
+    /// An instance that stands still with the gate in its hands is thrown out after that time too.
+    static let settings = Statement(
+        "settings",
+        """
+        SELECT now(), set_config('statement_timeout', $1::text, true),
+            set_config('idle_in_transaction_session_timeout', $1::text, true),
+            set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+            set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
+            set_config('plan_cache_mode', 'force_generic_plan', true)
+        """)
+
+    static let updateOperator = Statement(
+        "update_operator",
+        """
+        UPDATE operators SET name = COALESCE($2::text, name), is_active = COALESCE($3::boolean, is_active),
+            max_load = COALESCE($4::integer, max_load), updated_at = now()
+        WHERE id = $1::bigint
+        """)
+
+    /// Operators of `$1` that do not exist.
+    static let missingOperators = Statement(
+        "missing_operators",
+        """
+        SELECT n.id FROM unnest($1::bigint[]) WITH ORDINALITY AS n (id, place)
+        WHERE NOT EXISTS (SELECT FROM operators AS o WHERE o.id = n.id) ORDER BY n.place
+        """)
+
+    /// All or nothing: writes no weight when the source or one of the operators does not exist.
+    static let setWeights = Statement(
+        "set_weights",
+        """
+        INSERT INTO operator_source_weights AS w (operator_id, source_id, weight)
+        SELECT d.operator_id, $1::bigint, d.weight
+        FROM unnest($2::bigint[], $3::integer[]) WITH ORDINALITY AS d (operator_id, weight, place)
+        WHERE EXISTS (SELECT FROM sources AS s WHERE s.id = $1)
+            AND NOT EXISTS (
+                SELECT FROM unnest($2) AS n (id) WHERE NOT EXISTS (SELECT FROM operators AS o WHERE o.id = n.id))
+        ORDER BY d.place
+        ON CONFLICT ON CONSTRAINT operator_source_weights_source_id_operator_id_key
+        DO UPDATE SET weight = EXCLUDED.weight
+        RETURNING \(OperatorSourceWeight.columns)
+        """)
+
+    static let removeOtherWeights = Statement(
+        "remove_other_weights",
+        """
+        DELETE FROM operator_source_weights
+        WHERE source_id = $1::bigint AND operator_id <> ALL ($2::bigint[])
+            AND NOT EXISTS (
+                SELECT FROM unnest($2) AS n (id) WHERE NOT EXISTS (SELECT FROM operators AS o WHERE o.id = n.id))
+        """)
+
+    /// Ids for up to `$1` new contacts and their leads. Drawn behind the gate, they become visible in order.
+    static let reserveIDs = Statement(
+        "reserve_ids",
+        "SELECT nextval('contacts_id_seq'), nextval('leads_id_seq') FROM generate_series(1, $1::integer)")
+
+    static let sources = Statement(
+        "sources",
+        """
+        SELECT \(Source.columns) FROM unnest($1::bigint[]) AS n (id)
+        CROSS JOIN LATERAL (SELECT * FROM sources AS s WHERE s.id = n.id OFFSET 0) AS s
+        """)
+
+    /// Leads that have one of these external ids, phones, emails.
+    static let leads = Statement(
+        "leads",
+        ["external_id", "phone", "email"].enumerated().map { index, column in
+            """
+            SELECT \(Lead.columns) FROM unnest($\(index + 1)::text[]) AS n (value)
+            CROSS JOIN LATERAL (SELECT * FROM leads AS l WHERE l.\(column) = n.value OFFSET 0) AS l
+            """
+        }.joined(separator: "\nUNION\n"))
+
+    /// The contacts to be changed, locked in id order, with what their answer shows.
+    static let contacts = Statement(
+        "contacts",
+        """
+        SELECT \(Contact.columns), \(Lead.columns), \(Source.columns)
+        FROM contacts AS c JOIN leads AS l ON l.id = c.lead_id JOIN sources AS s ON s.id = c.source_id
+        WHERE c.id = ANY ($1::bigint[]) ORDER BY c.id FOR NO KEY UPDATE OF c
+        """)
+
+    /// What follows looks at: `$1` sources, `$2` contacts, `$3` operators that the commands name.
+    private static let scope = """
+        WITH named_source AS (
+            SELECT unnest($1::bigint[]) AS source_id
+            UNION SELECT c.source_id FROM contacts AS c WHERE c.id = ANY ($2::bigint[])
+        ), named_operator AS (
+            SELECT unnest($3::bigint[]) AS operator_id
+            UNION SELECT c.operator_id FROM contacts AS c WHERE c.id = ANY ($2) AND c.operator_id IS NOT NULL
+        ), able AS (  -- has room, or may have some before the batch ends
+            SELECT operator_id FROM named_operator
+            UNION SELECT o.id FROM named_source AS n JOIN operator_source_weights AS w USING (source_id)
+                JOIN operators AS o ON o.id = w.operator_id
+            WHERE o.is_active AND o.current_load < o.max_load
+        ), crowded AS (  -- somebody waits there whom one of these could take
+            SELECT n.source_id
+            FROM (SELECT DISTINCT w.source_id FROM able JOIN operator_source_weights AS w USING (operator_id)) AS n
+            WHERE EXISTS (
+                SELECT FROM contacts AS c
+                WHERE c.source_id = n.source_id AND c.status = 'active' AND c.operator_id IS NULL)
+        )
+        """
+
+    /// The candidates, locked in id order, each with its weights at the sources in question.
+    static let candidates = Statement(
+        "candidates",
+        """
+        \(scope)
+        SELECT \(Operator.columns), w.source_id, w.weight
+        FROM (
+            SELECT operator_id FROM able
+            UNION SELECT o.id FROM crowded JOIN operator_source_weights AS w USING (source_id)
+                JOIN operators AS o ON o.id = w.operator_id
+            WHERE o.is_active AND o.current_load < o.max_load
+        ) AS n
+        JOIN operators AS o ON o.id = n.operator_id
+        LEFT JOIN (
+            SELECT w.operator_id, w.source_id, w.weight
+            FROM (SELECT source_id FROM named_source UNION SELECT source_id FROM crowded) AS n
+            JOIN operator_source_weights AS w USING (source_id)
+        ) AS w ON w.operator_id = o.id
+        ORDER BY o.id, w.source_id FOR NO KEY UPDATE OF o
+        """)
+
+    /// Who waits longest at those sources: as many as there is room for, and `$4` more for what the batch frees.
+    static let waiting = Statement(
+        "waiting",
+        """
+        \(scope)
+        SELECT c.id, n.source_id
+        FROM crowded AS n
+        CROSS JOIN LATERAL (
+            SELECT c.id FROM contacts AS c
+            WHERE c.source_id = n.source_id AND c.status = 'active' AND c.operator_id IS NULL
+            ORDER BY c.id
+            LIMIT $4::bigint + (
+                SELECT COALESCE(sum(GREATEST(o.max_load - o.current_load, 0)), 0)
+                FROM operator_source_weights AS w JOIN operators AS o ON o.id = w.operator_id
+                WHERE w.source_id = n.source_id AND o.is_active)
+        ) AS c
+        """)
+
+    // MARK: Second flight
+
+    static let insertLeads = Statement(
+        "insert_leads",
+        """
+        INSERT INTO leads (id, external_id, phone, email, name)
+        SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[])
+        """)
+
+    static let fillLeads = Statement(
+        "fill_leads",
+        """
+        UPDATE leads AS l
+        SET external_id = d.external_id, phone = d.phone, email = d.email, name = d.name, updated_at = now()
+        FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[])
+            AS d (id, external_id, phone, email, name)
+        WHERE l.id = d.id
+        """)
+
+    /// Before ``insertContacts``: first places become free, then they are taken.
+    static let updateContacts = Statement(
+        "update_contacts",
+        """
+        UPDATE contacts AS c
+        SET operator_id = d.operator_id, status = d.status, message = COALESCE(d.message, c.message),
+            updated_at = now()
+        FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) AS d (id, operator_id, status, message)
+        WHERE c.id = d.id
+        """)
+
+    static let insertContacts = Statement(
+        "insert_contacts",
+        """
+        INSERT INTO contacts (id, lead_id, source_id, operator_id, message)
+        SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[])
+        """)
+
+    /// Marks the batch as done, and takes the time limit off COMMIT: one that waits for a synchronous standby and
+    /// is cancelled would be taken for durable.
+    static let markBatch = Statement(
+        "mark_batch",
+        """
+        INSERT INTO assignment_batches (id, attempt) VALUES ($1::uuid, $2::integer)
+        RETURNING set_config('statement_timeout', '0', true)
+        """)
+
+    static let commit = Statement("commit", prepared: false, "COMMIT")
+
+    // MARK: Around it
+
+    /// Which attempt of a batch committed, if any.
+    static let committedAttempt = Statement(
+        "committed_attempt", "SELECT attempt FROM assignment_batches WHERE id = $1::uuid")
+
+    /// A batch is asked for within seconds, if at all.
+    static let forgetBatches = Statement(
+        "forget_batches", "DELETE FROM assignment_batches WHERE created_at < now() - interval '1 hour'")
+}

@@ -1,0 +1,274 @@
+import Distribution
+import Logging
+import Postgres
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// The one lane of this instance for every command that changes a load.
+///
+/// Model: while one transaction is in flight, arriving commands queue; when it has committed, all that queued go
+/// together into the next. An idle instance commits a single command at once, a busy one hundreds together, and no
+/// timer needs tuning. One thread owns the lane's connection.
+///
+/// Failure: a conflict runs the whole transaction again; a batch that the database refuses is split until the
+/// culprit stands alone; after a lost COMMIT the batch's id tells what became of it. Each command is answered once,
+/// at its deadline at the latest, and is told "changed nothing" only if nothing can still change.
+final class Dispatcher: Sendable {
+    private struct Job: Sendable {
+        let command: Command
+        let deadline: ContinuousClock.Instant
+        let reply: Reply<Outcome>
+
+        func expire(at now: ContinuousClock.Instant, with error: CRMError) -> Bool {
+            guard deadline <= now else { return false }
+            reply(.failure(error))
+            return true
+        }
+    }
+
+    /// What the lane has taken from the queue and not answered.
+    private struct InFlight {
+        var current: [Job] = []
+        /// Whether the transaction of `current` may be durable, or become so.
+        var mayCommit = false
+        /// Parts of a batch that was split.
+        var later: [[Job]] = []
+        var obstacle = CRMError.Unavailable.deadline
+    }
+
+    private let configuration: ConnectionConfiguration
+    private let usesGate: Bool
+    private let batchLimit: Int
+    private let logger: Logger
+    private let queue: JobQueue<Job>
+    private let inFlight = Mutex(InFlight())
+
+    /// Starts the lane's thread; it connects when the first command comes.
+    ///
+    /// - Parameters:
+    ///   - usesGate: Whether to queue with other instances before the snapshot. Without it they meet in conflicts
+    ///     and retry; the guarantee is the same.
+    ///   - batchLimit: The most commands in one transaction.
+    ///   - queueLimit: The most commands that may wait.
+    init(
+        _ configuration: ConnectionConfiguration, usesGate: Bool, batchLimit: Int, queueLimit: Int, logger: Logger
+    ) {
+        self.configuration = configuration
+        self.usesGate = usesGate
+        self.batchLimit = batchLimit
+        self.logger = logger
+        queue = JobQueue(limit: queueLimit)
+        startThread { self.runLane() }
+    }
+
+    /// Carries out a command in one of the next transactions.
+    ///
+    /// - Throws: ``CRMError``; any other error is a defect.
+    func carryOut(_ command: Command, deadline: ContinuousClock.Instant) async throws -> Outcome {
+        try await withCheckedThrowingContinuation { continuation in
+            let job = Job(command: command, deadline: deadline, reply: Reply(continuation))
+            do throws(PostgresError) {
+                try queue.add(job, deadline: deadline)
+            } catch {
+                job.reply(.failure(CRMError(error)))
+            }
+        }
+    }
+
+    /// Answers the commands whose deadline has passed. To be called every few milliseconds.
+    func expire() {
+        let now = ContinuousClock.now
+        let obstacle = inFlight.withLock { inFlight in
+            let answer = CRMError.unavailable(inFlight.mayCommit ? .outcomeUnknown : inFlight.obstacle)
+            inFlight.current.removeAll { $0.expire(at: now, with: answer) }
+            for index in inFlight.later.indices {
+                inFlight.later[index].removeAll { $0.expire(at: now, with: .unavailable(inFlight.obstacle)) }
+            }
+            return inFlight.obstacle
+        }
+        for job in queue.removeExpired(now: now) { job.reply(.failure(CRMError.unavailable(obstacle))) }
+    }
+
+    /// Ends the lane once what waits is done.
+    func close() { queue.close() }
+
+    // MARK: - The lane's thread
+
+    private func runLane() {
+        var connection: Connection?
+        var batches = 0
+        while takeBatch() {
+            carryOutCurrent(on: &connection)
+            batches += 1
+            if batches % 1000 == 0 { _ = try? connection?.run(AssignmentStatements.forgetBatches()) }
+        }
+    }
+
+    private func takeBatch() -> Bool {
+        let rest = inFlight.withLock { $0.later.popLast() }
+        let jobs = rest ?? queue.take { waiting in batchSize(waiting.lazy.map(\.job.command)) }
+        inFlight.withLock {
+            $0.current = jobs
+            $0.mayCommit = false
+        }
+        return rest != nil || !jobs.isEmpty
+    }
+
+    /// The first commands that fit into one transaction: none names a contact that another one names, and a change of
+    /// operators or shares goes alone.
+    private func batchSize(_ commands: some Sequence<Command>) -> Int {
+        var named: Set<Int64> = []
+        var size = 0
+        for command in commands.prefix(batchLimit) {
+            switch command {
+            case .register: break
+            case .updateContact(let id, _): guard named.insert(id.rawValue).inserted else { return size }
+            case .updateOperator, .setDistribution: return max(size, 1)
+            }
+            size += 1
+        }
+        return size
+    }
+
+    private func carryOutCurrent(on connection: inout Connection?) {
+        var jobs = inFlight.withLock(\.current)
+        var transaction = AssignmentTransaction([], usesGate: usesGate)
+        /// The attempts that may have committed.
+        var unknown: [Int32: (jobs: [Job], answers: [Result<Outcome, CRMError>])] = [:]
+        var attempt: Int32 = 0
+        while true {
+            jobs = inFlight.withLock(\.current)
+            guard let deadline = jobs.map(\.deadline).max() else { return }
+            transaction.commands = jobs.map(\.command)
+            attempt += 1
+            do {
+                try connect(&connection, deadline: deadline)
+                if !unknown.isEmpty, let committed = try transaction.committedAttempt(on: &connection!) {
+                    return answer(unknown[committed]!.jobs, unknown[committed]!.answers)
+                }
+                let plan = try transaction.plan(on: &connection!, timeLimit: deadline - .now)
+                guard let writes = plan.writes else {
+                    try connection!.rollBack()
+                    return answer(jobs, plan.answers)
+                }
+                guard beginCommit(of: jobs) else {
+                    try connection!.rollBack()
+                    continue
+                }
+                unknown[attempt] = (jobs, plan.answers)
+                try transaction.commit(writes, attempt: attempt, on: &connection!)
+                return answer(jobs, plan.answers)
+            } catch {
+                if case .commitOutcomeUnknown? = error as? PostgresError {} else { unknown[attempt] = nil }
+                recover(&connection)
+                inFlight.withLock { $0.mayCommit = !unknown.isEmpty }
+                if pauseBeforeRetry(after: error, attempt: attempt) { continue }
+                // An earlier attempt that is still under way would make a second one under a new id count twice.
+                guard unknown.isEmpty else { return fail(jobs, with: CRMError.unavailable(.outcomeUnknown)) }
+                return split(jobs, after: error)
+            }
+        }
+    }
+
+    /// Marks the current batch as one that may commit; `false` if one of its jobs was told that nothing changed.
+    private func beginCommit(of jobs: [Job]) -> Bool {
+        inFlight.withLock { inFlight in
+            guard inFlight.current.count == jobs.count else { return false }
+            inFlight.mayCommit = true
+            return true
+        }
+    }
+
+    private func connect(_ connection: inout Connection?, deadline: ContinuousClock.Instant) throws {
+        if connection?.isIdle != true {
+            connection = nil
+            connection = try Connection(configuration)
+        }
+        connection!.deadline = deadline
+        inFlight.withLock { $0.obstacle = .deadline }
+    }
+
+    /// Rolls back; a connection that is not fit for the next transaction then is discarded.
+    private func recover(_ connection: inout Connection?) {
+        connection?.deadline = .now + .seconds(1)
+        if (try? connection?.rollBack()) == nil || connection?.isIdle != true { connection = nil }
+    }
+
+    /// Waits, with full jitter, if running the same batch again can help.
+    private func pauseBeforeRetry(after error: any Error, attempt: Int32) -> Bool {
+        let longest: Duration
+        switch error as? PostgresError {
+        case .server(let error) where error.isConflict || error.isDuplicateLead:
+            logger.debug("conflict, trying again", metadata: ["sqlstate": "\(error.sqlState)", "attempt": "\(attempt)"])
+            longest = .milliseconds(min(1 << min(attempt, 7), 100))
+        case .server(let error) where error.constraint == "assignment_batches_pkey" || error.isTimeout:
+            longest = .milliseconds(10)
+        case .server(let error) where !error.asksForReconnect:
+            return false
+        case .connectionLost, .commitOutcomeUnknown, .deadlineExceeded, .server:
+            logger.warning("\((error as! PostgresError).details)", metadata: ["attempt": "\(attempt)"])
+            inFlight.withLock { $0.obstacle = .database }
+            longest = .milliseconds(min(20 << min(attempt, 5), 500))
+        default: return false
+        }
+        usleep(UInt32.random(in: 0...UInt32(longest / .microseconds(1))))
+        return true
+    }
+
+    private func split(_ jobs: [Job], after error: any Error) {
+        let details = (error as? PostgresError)?.details ?? "\(error)"
+        if jobs.count == 1 {
+            logger.error("command refused: \(details)")
+            return fail(jobs, with: CRMError(refusal: error) ?? error)
+        }
+        logger.warning("batch of \(jobs.count) refused, splitting it: \(details)")
+        inFlight.withLock { inFlight in
+            let half = inFlight.current.count / 2
+            inFlight.later.append(Array(inFlight.current[half...]))
+            inFlight.later.append(Array(inFlight.current[..<half]))
+            inFlight.current = []
+        }
+    }
+
+    private func fail(_ jobs: [Job], with error: any Error) {
+        for job in jobs { job.reply(.failure(error)) }
+    }
+
+    private func answer(_ jobs: [Job], _ answers: [Result<Outcome, CRMError>]) {
+        for (job, answer) in zip(jobs, answers) { job.reply(answer.mapError { $0 }) }
+    }
+}
+
+extension ServerError {
+    /// Another writer has added a lead with the same identifier: the next attempt will find it.
+    fileprivate var isDuplicateLead: Bool {
+        sqlState == "23505" && ["leads_external_id_key", "leads_phone_key", "leads_email_key"].contains(constraint)
+    }
+}
+
+extension CRMError {
+    /// A fault of the connection as the service's clients see it.
+    init(_ error: PostgresError) {
+        switch error {
+        case .queueFull: self = .unavailable(.queueFull)
+        case .closed: self = .unavailable(.shuttingDown)
+        case .deadlineExceeded: self = .unavailable(.deadline)
+        case .commitOutcomeUnknown: self = .unavailable(.outcomeUnknown)
+        case .connectionLost, .server, .decoding: self = .unavailable(.database)
+        }
+    }
+
+    /// Classes 22 and 23 are about the data of the one command.
+    fileprivate init?(refusal error: any Error) {
+        guard case .server(let error)? = error as? PostgresError, ["22", "23"].contains(error.sqlState.prefix(2))
+        else { return nil }
+        self = .rejected
+    }
+}

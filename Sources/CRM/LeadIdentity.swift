@@ -1,0 +1,93 @@
+import Distribution
+import Postgres
+
+/// What a lead is recognised by, normalised.
+public struct LeadIdentity: Sendable, Hashable {
+    public internal(set) var externalID: String?
+    public internal(set) var phone: String?
+    public internal(set) var email: String?
+
+    /// Normalises what a client sent: an empty value counts as absent, an email is trimmed and lower-cased, a
+    /// phone loses white space, dashes, dots and brackets.
+    public init(externalID: String?, phone: String?, email: String?) {
+        func nonEmpty(_ value: String?) -> String? { value?.isEmpty == false ? value : nil }
+        self.externalID = nonEmpty(externalID)
+        self.phone = nonEmpty(phone.map { String($0.unicodeScalars.filter { !Self.isPunctuation($0) }) })
+        self.email = nonEmpty(email.map { Self.trimmed($0).lowercased() })
+    }
+
+    private static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.properties.isWhitespace || scalar.properties.isDash || ".()[]{}".unicodeScalars.contains(scalar)
+    }
+
+    private static func trimmed(_ text: String) -> String {
+        let scalars = text.unicodeScalars
+        let isSpace = \Unicode.Scalar.Properties.isWhitespace
+        guard let first = scalars.firstIndex(where: { !$0.properties[keyPath: isSpace] }),
+            let last = scalars.lastIndex(where: { !$0.properties[keyPath: isSpace] })
+        else { return "" }
+        return String(scalars[first...last])
+    }
+}
+
+/// The leads that a batch of registrations may belong to, and those that it adds.
+///
+/// The first match of external id, then phone, then email decides. A match fills the lead's empty fields and
+/// overwrites none; a value that belongs to another lead is not taken over. Pure: knows no database.
+struct LeadBook {
+    private(set) var leads: [LeadID: Lead] = [:]
+    private(set) var added: Set<LeadID> = []
+    /// Leads known before that have got a value.
+    private(set) var filled: Set<LeadID> = []
+    private var byExternalID: [String: LeadID] = [:]
+    private var byPhone: [String: LeadID] = [:]
+    private var byEmail: [String: LeadID] = [:]
+
+    /// - Parameter known: Every lead that has one of the identifiers that will be asked for.
+    init(_ known: [Lead]) {
+        for lead in known { enter(lead) }
+    }
+
+    /// The lead that a registration belongs to.
+    ///
+    /// - Parameters:
+    ///   - id: The id of the lead, should it be a new one.
+    ///   - now: When it is created or filled.
+    mutating func lead(for contact: NewContact, newID id: LeadID, now: Timestamp) -> LeadID {
+        let identity = contact.identity
+        let match =
+            identity.externalID.flatMap { byExternalID[$0] } ?? identity.phone.flatMap { byPhone[$0] }
+            ?? identity.email.flatMap { byEmail[$0] }
+        guard let match, var lead = leads[match] else {
+            enter(Lead(id: id, identity: identity, name: contact.leadName, createdAt: now, updatedAt: nil))
+            added.insert(id)
+            return id
+        }
+        let before = lead
+        if lead.identity.externalID == nil, let value = identity.externalID, byExternalID[value] == nil {
+            lead.identity.externalID = value
+        }
+        if lead.identity.phone == nil, let value = identity.phone, byPhone[value] == nil {
+            lead.identity.phone = value
+        }
+        if lead.identity.email == nil, let value = identity.email, byEmail[value] == nil {
+            lead.identity.email = value
+        }
+        lead.name = lead.name ?? contact.leadName
+        if lead != before {
+            if !added.contains(match) {
+                lead.updatedAt = now
+                filled.insert(match)
+            }
+            enter(lead)
+        }
+        return match
+    }
+
+    private mutating func enter(_ lead: Lead) {
+        leads[lead.id] = lead
+        if let value = lead.identity.externalID { byExternalID[value] = lead.id }
+        if let value = lead.identity.phone { byPhone[value] = lead.id }
+        if let value = lead.identity.email { byEmail[value] = lead.id }
+    }
+}

@@ -1,0 +1,133 @@
+public import Postgres
+
+/// The schema's history: `sql/migrations`, carried by the binary, applied in order, never taken back.
+///
+/// Each runs in a transaction of its own, together with its entry in the ledger `schema_migrations`. A
+/// transaction-level advisory lock lets one process at a time through; the others then find the work done.
+public enum Migrations {
+    public struct Migration: Sendable {
+        public let version: Int32
+        public let name: String
+        let sql: String
+
+        init(_ version: Int32, _ name: String, _ sql: [UInt8]) {
+            self.version = version
+            self.name = name
+            self.sql = String(decoding: sql, as: UTF8.self)
+        }
+    }
+
+    public static let all = [
+        Migration(1, "initial", PackageResources._001_initial_sql)
+    ]
+
+    /// A migration and whether the database has it.
+    public struct Status: Sendable {
+        public let version: Int32
+        public let name: String
+        /// `nil`: not yet.
+        public let appliedAt: Timestamp?
+    }
+
+    public enum Failure: Error, Sendable, Equatable, CustomStringConvertible {
+        /// An applied migration's text is not the one that this program carries.
+        case changed(version: Int32)
+        /// The database has migrations that this program does not know, up to this version.
+        case newerDatabase(version: Int32)
+        case unknownVersion(Int32)
+
+        public var description: String {
+            switch self {
+            case .changed(let version):
+                "migration \(version) was changed after it had been applied to this database"
+            case .newerDatabase(let version):
+                "the database is at version \(version), newer than this program; use the newer program"
+            case .unknownVersion(let version): "there is no migration \(version)"
+            }
+        }
+    }
+
+    private static let lock = Statement(
+        "migration_lock", prepared: false, "SELECT pg_advisory_xact_lock(hashtext('leads_crm.schema_migrations'))")
+    private static let hasLedger = Statement(
+        "migration_has_ledger", prepared: false, "SELECT to_regclass('schema_migrations') IS NOT NULL")
+    private static let ledger = Statement(
+        "migration_ledger", prepared: false,
+        """
+        SELECT m.version, m.name, m.applied_at, c.sql IS NULL OR m.checksum = encode(sha256(convert_to(c.sql, 'UTF8')), 'hex')
+        FROM schema_migrations AS m
+        LEFT JOIN unnest($1::integer[], $2::text[]) AS c (version, sql) USING (version) ORDER BY m.version
+        """)
+    private static let record = Statement(
+        "migration_record", prepared: false,
+        """
+        INSERT INTO schema_migrations (version, name, checksum)
+        VALUES ($1::integer, $2::text, encode(sha256(convert_to($3::text, 'UTF8')), 'hex'))
+        """)
+
+    /// Brings the database to a version.
+    ///
+    /// - Parameter target: The last version to apply; `nil`: all. A database that has more keeps it.
+    /// - Returns: The versions that were applied, empty if it was up to date.
+    /// - Throws: ``Failure``, ``PostgresError``.
+    public static func migrate(_ connection: inout Connection, to target: Int32? = nil) throws -> [Int32] {
+        if let target, !all.contains(where: { $0.version == target }) { throw Failure.unknownVersion(target) }
+        var applied: [Int32] = []
+        for migration in all where migration.version <= target ?? .max {
+            // Looked at before the lock, so that a role without the right to create tables can serve.
+            if try isApplied(migration, on: &connection) { continue }
+            do {
+                try connection.run(script: "BEGIN")
+                _ = try connection.run(lock())
+                if try !isApplied(migration, on: &connection) {
+                    try connection.run(
+                        script: """
+                            CREATE TABLE IF NOT EXISTS schema_migrations (
+                                version integer NOT NULL CONSTRAINT schema_migrations_pkey PRIMARY KEY,
+                                name text NOT NULL,
+                                checksum text NOT NULL,
+                                applied_at timestamptz NOT NULL DEFAULT now())
+                            """)
+                    try connection.run(script: migration.sql)
+                    _ = try connection.run(
+                        record(.int4(migration.version), .text(migration.name), .text(migration.sql)))
+                    applied.append(migration.version)
+                }
+                try connection.run(script: "COMMIT")
+            } catch {
+                try? connection.rollBack()
+                throw error
+            }
+        }
+        return applied
+    }
+
+    /// Every migration that this program or the database knows, in order.
+    ///
+    /// - Throws: ``Failure/changed(version:)``, ``PostgresError``.
+    public static func status(_ connection: inout Connection) throws -> [Status] {
+        let entries = try entries(&connection)
+        let missing = all.filter { migration in !entries.contains { $0.version == migration.version } }
+        return entries + missing.map { Status(version: $0.version, name: $0.name, appliedAt: nil) }
+    }
+
+    /// - Throws: ``Failure/newerDatabase(version:)`` if the database has migrations that this program does not know.
+    public static func refuseNewerDatabase(_ connection: inout Connection) throws {
+        let newest = try entries(&connection).last?.version ?? 0
+        if newest > all.last!.version { throw Failure.newerDatabase(version: newest) }
+    }
+
+    private static func isApplied(_ migration: Migration, on connection: inout Connection) throws -> Bool {
+        try entries(&connection).contains { $0.version == migration.version }
+    }
+
+    private static func entries(_ connection: inout Connection) throws -> [Status] {
+        guard try connection.run(hasLedger()).first({ try $0.next(Bool.self) }) == true else { return [] }
+        let known = ledger(.int4Array(all.map(\.version)), .textArray(all.map(\.sql)))
+        return try connection.run(known).map { row in
+            let status = Status(version: try row.next(), name: try row.next(), appliedAt: try row.next())
+            guard try row.next(Bool.self) else { throw Failure.changed(version: status.version) }
+            return status
+        }
+    }
+}

@@ -1,0 +1,259 @@
+import CLibpq
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// How to reach PostgreSQL.
+public struct ConnectionConfiguration: Sendable {
+    /// A libpq connection string or URL; several hosts, TLS, service files and `PG…` variables work as in psql.
+    public var url: String
+    /// Whether statements are prepared once per connection. Off for a pooler in transaction mode that does not
+    /// track prepared statements (PgBouncer before 1.21).
+    public var preparesStatements: Bool
+
+    public init(url: String, preparesStatements: Bool = true) {
+        self.url = url
+        self.preparesStatements = preparesStatements
+    }
+}
+
+/// One connection to PostgreSQL through libpq. Blocks its thread, which owns it.
+///
+/// Every call sends its queries in one flight (libpq's pipeline mode) and waits for all the answers, at most
+/// until ``deadline``. After ``PostgresError/connectionLost(_:)``, ``PostgresError/deadlineExceeded`` or
+/// ``PostgresError/commitOutcomeUnknown(_:)`` the connection is of no further use.
+public struct Connection: ~Copyable {
+    private let handle: OpaquePointer
+    private let preparesStatements: Bool
+    private var preparedNames: Set<String> = []
+    private var isCommitting = false
+
+    /// When to give up waiting for an answer; `nil`: never.
+    public var deadline: ContinuousClock.Instant?
+
+    /// Connects, within 3 seconds per host unless the URL says otherwise.
+    ///
+    /// - Throws: ``PostgresError/connectionLost(_:)`` with libpq's reason.
+    public init(_ configuration: ConnectionConfiguration) throws(PostgresError) {
+        // Earlier keywords are defaults: what the URL in `dbname` says comes later and wins.
+        let settings: [(String, String)] = [
+            ("fallback_application_name", "leads-crm"), ("connect_timeout", "3"), ("tcp_user_timeout", "10000"),
+            ("keepalives_idle", "5"), ("keepalives_interval", "2"), ("keepalives_count", "3"),
+            ("target_session_attrs", "read-write"), ("dbname", configuration.url), ("client_encoding", "UTF8"),
+        ]
+        var keywords = settings.map { UnsafePointer(strdup($0.0)) } + [nil]
+        var values = settings.map { UnsafePointer(strdup($0.1)) } + [nil]
+        defer { for pointer in keywords + values { free(UnsafeMutableRawPointer(mutating: pointer)) } }
+        guard let handle = PQconnectdbParams(&keywords, &values, 1) else {
+            throw .connectionLost("out of memory")
+        }
+        guard PQstatus(handle) == CONNECTION_OK, PQsetnonblocking(handle, 1) == 0 else {
+            let reason = String(cString: PQerrorMessage(handle))
+            PQfinish(handle)
+            throw .connectionLost(reason)
+        }
+        PQsetNoticeProcessor(handle, { _, _ in }, nil)
+        self.handle = handle
+        self.preparesStatements = configuration.preparesStatements
+    }
+
+    deinit { PQfinish(handle) }
+
+    /// Whether the connection can take the next job: open, outside any transaction, nothing unread.
+    public var isIdle: Bool {
+        // An idle socket that can be read brings the end of the connection or a last word before it.
+        PQstatus(handle) == CONNECTION_OK && PQtransactionStatus(handle) == PQTRANS_IDLE && !isReadable()
+    }
+
+    /// PostgreSQL's version, for example 150018.
+    public var serverVersion: Int { Int(PQserverVersion(handle)) }
+
+    /// Runs one query in a transaction of its own, or in the one that is open.
+    public mutating func run(_ query: Query) throws(PostgresError) -> QueryResult {
+        try run([query])[0]
+    }
+
+    /// Runs queries in one flight, in order, up to the first that fails.
+    ///
+    /// - Parameters:
+    ///   - queries: Sent together; none can use another's answer.
+    ///   - committing: Whether the last one is the `COMMIT` of an open transaction.
+    /// - Returns: One result for each query.
+    /// - Throws: ``PostgresError/server(_:)`` of the first query that failed; a transaction that was open is then
+    ///   failed and wants ``rollBack()``. With `committing`, a loss of the connection that leaves the outcome open
+    ///   is ``PostgresError/commitOutcomeUnknown(_:)``.
+    public mutating func run(_ queries: [Query], committing: Bool = false) throws(PostgresError) -> [QueryResult] {
+        isCommitting = committing
+        defer { isCommitting = false }
+        do {
+            return try exchange(queries)
+        } catch .connectionLost(let reason) where committing {
+            throw .commitOutcomeUnknown(reason)
+        } catch .deadlineExceeded where committing {
+            throw .commitOutcomeUnknown("no answer to COMMIT in time")
+        }
+    }
+
+    /// Undoes an open transaction, failed or not.
+    public mutating func rollBack() throws(PostgresError) {
+        guard PQtransactionStatus(handle) != PQTRANS_IDLE else { return }
+        _ = try run(Self.rollBack())
+    }
+
+    private static let rollBack = Statement("roll_back", prepared: false, "ROLLBACK")
+
+    /// Runs a text of several statements by the simple protocol, in one transaction unless it says otherwise.
+    public mutating func run(script: String) throws(PostgresError) {
+        guard PQsendQuery(handle, script) == 1 else { throw lost() }
+        var failure: PostgresError?
+        while let result = try nextResult() {
+            let status = PQresultStatus(result)
+            if status == PGRES_FATAL_ERROR, failure == nil { failure = .server(ServerError(result)) }
+            PQclear(result)
+        }
+        if let failure { throw failure }
+    }
+
+    // MARK: - One flight
+
+    private mutating func exchange(_ queries: [Query]) throws(PostgresError) -> [QueryResult] {
+        guard PQenterPipelineMode(handle) == 1 else { throw lost() }
+        var results: [QueryResult] = []
+        var failure: ServerError?
+        let sent = try send(queries)
+        for kind in sent {
+            let result = try expectResult()
+            switch PQresultStatus(result) {
+            case PGRES_TUPLES_OK, PGRES_COMMAND_OK:
+                switch kind {
+                case .preparation(let name):
+                    preparedNames.insert(name)
+                    PQclear(result)
+                case .query: results.append(QueryResult(owning: result))
+                }
+            case PGRES_PIPELINE_ABORTED: PQclear(result)
+            default:
+                let error = ServerError(result)
+                PQclear(result)
+                failure = failure ?? error
+            }
+            // Each query's results end with NULL.
+            while let extra = try nextResult() { PQclear(extra) }
+        }
+        PQclear(try expectResult())  // PGRES_PIPELINE_SYNC
+        guard PQexitPipelineMode(handle) == 1 else { throw lost() }
+        if let failure { throw .server(failure) }
+        return results
+    }
+
+    private enum Sent {
+        case preparation(String)
+        case query
+    }
+
+    private mutating func send(_ queries: [Query]) throws(PostgresError) -> [Sent] {
+        var sent: [Sent] = []
+        for query in queries {
+            let statement = query.statement
+            let byName = preparesStatements && statement.isPrepared
+            if byName, !preparedNames.contains(statement.name),
+                !sent.contains(where: { if case .preparation(statement.name) = $0 { true } else { false } })
+            {
+                guard PQsendPrepare(handle, statement.name, statement.sql, 0, nil) == 1 else { throw lost() }
+                sent.append(.preparation(statement.name))
+            }
+            let parameters = EncodedParameters(query.parameters)
+            let isSent = parameters.bytes.withUnsafeBufferPointer { bytes in
+                // libpq takes an empty value for NULL when its pointer is nil, which an empty buffer's may be.
+                let base = UnsafeRawPointer(bytes.baseAddress ?? UnsafePointer(bitPattern: 1)!)
+                let values = parameters.ranges.map { range in
+                    range.length < 0 ? nil : (base + range.offset).assumingMemoryBound(to: CChar.self)
+                }
+                let lengths = parameters.ranges.map { Int32(max(0, $0.length)) }
+                let formats = [Int32](repeating: 1, count: values.count)
+                return byName
+                    ? PQsendQueryPrepared(
+                        handle, statement.name, Int32(values.count), values, lengths, formats, 1)
+                    : PQsendQueryParams(
+                        handle, statement.sql, Int32(values.count), nil, values, lengths, formats, 1)
+            }
+            guard isSent == 1 else { throw lost() }
+            sent.append(.query)
+        }
+        guard PQpipelineSync(handle) == 1 else { throw lost() }
+        return sent
+    }
+
+    private func expectResult() throws(PostgresError) -> OpaquePointer {
+        guard let result = try nextResult() else { throw lost() }
+        return result
+    }
+
+    /// The next result, `nil` at the end of a query's results.
+    private func nextResult() throws(PostgresError) -> OpaquePointer? {
+        while PQisBusy(handle) == 1 {
+            let unsent = PQflush(handle)
+            guard unsent >= 0 else { throw lost() }
+            // Reading goes on while there is more to send, so that two full buffers cannot block each other.
+            try wait(for: unsent == 1 ? Int16(POLLIN | POLLOUT) : Int16(POLLIN))
+            guard PQconsumeInput(handle) == 1 else {
+                if PQisBusy(handle) == 0 { break }
+                throw lost()
+            }
+        }
+        return PQgetResult(handle)
+    }
+
+    private func wait(for events: Int16) throws(PostgresError) {
+        var entry = pollfd(fd: PQsocket(handle), events: events, revents: 0)
+        while true {
+            var timeout: Int32 = -1
+            if let deadline {
+                let left = deadline - .now
+                guard left > .zero else {
+                    giveUp()
+                    throw .deadlineExceeded
+                }
+                let milliseconds = left.components.seconds * 1000 + left.components.attoseconds / 1_000_000_000_000_000
+                timeout = Int32(clamping: milliseconds + 1)
+            }
+            let ready = poll(&entry, 1, timeout)
+            if ready > 0 { return }
+            if ready < 0, errno != EINTR { throw lost() }
+        }
+    }
+
+    /// Asks the server to stop what it does for this connection. Never a COMMIT: one that waits for a synchronous
+    /// standby would end, and be taken for durable.
+    private func giveUp() {
+        guard !isCommitting, let cancel = PQgetCancel(handle) else { return }
+        var reason = [CChar](repeating: 0, count: 256)
+        PQcancel(cancel, &reason, Int32(reason.count))
+        PQfreeCancel(cancel)
+    }
+
+    private func isReadable() -> Bool {
+        var entry = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, 0) != 0
+    }
+
+    private func lost() -> PostgresError { .connectionLost(String(cString: PQerrorMessage(handle))) }
+}
+
+extension ServerError {
+    init(_ result: OpaquePointer) {
+        func field(_ code: Character) -> String? {
+            PQresultErrorField(result, Int32(code.asciiValue!)).map { String(cString: $0) }
+        }
+        // PG_DIAG_SQLSTATE, PG_DIAG_CONSTRAINT_NAME and PG_DIAG_MESSAGE_PRIMARY of postgres_ext.h. An error that
+        // libpq made itself has no SQLSTATE: it is always about the connection.
+        sqlState = field("C") ?? "08006"
+        constraint = field("n")
+        message = field("M") ?? String(cString: PQresultErrorMessage(result))
+    }
+}

@@ -1,0 +1,99 @@
+/// Work on a connection: synchronous, so that nothing awaits while a transaction is open.
+public protocol Transaction: Sendable {
+    associatedtype Output: Sendable
+    /// Whether running it a second time does no harm. If not, a loss of its connection is
+    /// ``PostgresError/commitOutcomeUnknown(_:)``.
+    var isRepeatable: Bool { get }
+    func run(on connection: inout Connection) throws -> Output
+}
+
+/// Threads that own a connection each and take jobs from one bounded queue. The queue is the pool.
+public final class ConnectionPool: Sendable {
+    private struct Job: Sendable {
+        let run: @Sendable (inout Worker) -> Void
+        let fail: @Sendable (PostgresError) -> Void
+    }
+
+    private let queue: JobQueue<Job>
+
+    /// Starts the threads; each connects when its first job comes.
+    ///
+    /// - Parameters:
+    ///   - size: The number of threads, and of connections at most.
+    ///   - queueLimit: The most jobs that may wait for a thread.
+    public init(_ configuration: ConnectionConfiguration, size: Int, queueLimit: Int) {
+        let queue = JobQueue<Job>(limit: queueLimit)
+        self.queue = queue
+        for _ in 1...size {
+            startThread {
+                var worker = Worker(configuration: configuration)
+                while let job = queue.take({ _ in 1 }).first { job.run(&worker) }
+            }
+        }
+    }
+
+    /// Runs a transaction on the next thread that is free.
+    ///
+    /// A repeatable one whose connection turns out to be broken is run once more on a new connection.
+    /// - Parameter deadline: When to give up, waiting for a thread or for PostgreSQL.
+    /// - Throws: ``PostgresError``, or what the transaction throws.
+    public func run<T: Transaction>(_ transaction: T, deadline: ContinuousClock.Instant) async throws -> T.Output {
+        try await withCheckedThrowingContinuation { continuation in
+            let reply = Reply<T.Output>(continuation)
+            let job = Job(
+                run: { worker in reply(Result { try worker.run(transaction, deadline: deadline) }) },
+                fail: { error in reply(.failure(error)) })
+            do { try queue.add(job, deadline: deadline) } catch { reply(.failure(error)) }
+        }
+    }
+
+    /// Answers the jobs that waited past their deadline. To be called now and then.
+    public func expire() {
+        for job in queue.removeExpired() { job.fail(.deadlineExceeded) }
+    }
+
+    /// Ends the threads once what waits is done.
+    public func close() { queue.close() }
+
+    /// One thread's connection, opened again when it broke.
+    private struct Worker: ~Copyable {
+        let configuration: ConnectionConfiguration
+        var connection: Connection?
+
+        init(configuration: ConnectionConfiguration) { self.configuration = configuration }
+
+        mutating func run<T: Transaction>(_ transaction: T, deadline: ContinuousClock.Instant) throws -> T.Output {
+            guard deadline > .now else { throw PostgresError.deadlineExceeded }
+            do {
+                return try attempt(transaction, deadline: deadline)
+            } catch PostgresError.connectionLost where transaction.isRepeatable && deadline > .now {
+                return try attempt(transaction, deadline: deadline)
+            }
+        }
+
+        private mutating func attempt<T: Transaction>(
+            _ transaction: T, deadline: ContinuousClock.Instant
+        ) throws -> T.Output {
+            // Taken out of the property: it is put back only if it is fit for the next job.
+            var connection = try take()
+            connection.deadline = deadline
+            let result = Result { try transaction.run(on: &connection) }
+            if case .failure = result { try? connection.rollBack() }
+            var isFit = connection.isIdle
+            if case .failure(PostgresError.server(let error)) = result, error.asksForReconnect { isFit = false }
+            if isFit { self.connection = consume connection }
+            do {
+                return try result.get()
+            } catch PostgresError.connectionLost(let reason) where !transaction.isRepeatable {
+                throw PostgresError.commitOutcomeUnknown(reason)
+            } catch PostgresError.deadlineExceeded where !transaction.isRepeatable {
+                throw PostgresError.commitOutcomeUnknown("no answer in time")
+            }
+        }
+
+        private mutating func take() throws -> Connection {
+            if let connection = self.connection.take(), connection.isIdle { return connection }
+            return try Connection(configuration)
+        }
+    }
+}

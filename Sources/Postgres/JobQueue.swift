@@ -1,0 +1,129 @@
+import Dispatch
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// A bounded queue between async callers and the threads that own connections. First come, first served.
+public final class JobQueue<Job: Sendable>: Sendable {
+    private struct State {
+        /// Jobs in order, from `first` on: taken ones stay until half of the array is theirs.
+        var jobs: [(job: Job, deadline: ContinuousClock.Instant)] = []
+        var first = 0
+        var sleepers = 0
+        var isClosed = false
+
+        var count: Int { jobs.count - first }
+
+        mutating func take(_ wanted: Int) -> [Job] {
+            let taken = jobs[first..<(first + wanted)].map(\.job)
+            first += wanted
+            if first * 2 >= jobs.count {
+                jobs.removeFirst(first)
+                first = 0
+            }
+            return taken
+        }
+    }
+
+    private let state = Mutex(State())
+    private let wakeUp = DispatchSemaphore(value: 0)
+    public let limit: Int
+
+    /// - Parameter limit: The most jobs that may wait.
+    public init(limit: Int) { self.limit = limit }
+
+    /// How many jobs wait now.
+    public var count: Int { state.withLock(\.count) }
+
+    /// Adds a job at the end.
+    ///
+    /// - Throws: ``PostgresError/queueFull``, or ``PostgresError/closed`` after ``close()``.
+    public func add(_ job: Job, deadline: ContinuousClock.Instant) throws(PostgresError) {
+        let isSomeoneAsleep = try state.withLock { state throws(PostgresError) in
+            guard !state.isClosed else { throw .closed }
+            guard state.count < limit else { throw .queueFull }
+            state.jobs.append((job, deadline))
+            guard state.sleepers > 0 else { return false }
+            state.sleepers -= 1
+            return true
+        }
+        if isSomeoneAsleep { wakeUp.signal() }
+    }
+
+    /// Takes jobs from the front; blocks the thread while there are none.
+    ///
+    /// - Parameter choose: From those that wait, in order, how many to take, at least 1.
+    /// - Returns: Empty once the queue is closed and drained.
+    public func take(_ choose: (_ waiting: ArraySlice<(job: Job, deadline: ContinuousClock.Instant)>) -> Int) -> [Job] {
+        while true {
+            let taken: [Job]? = state.withLock { state in
+                if state.count > 0 { return state.take(choose(state.jobs[state.first...])) }
+                if state.isClosed { return [] }
+                state.sleepers += 1
+                return nil
+            }
+            if let taken { return taken }
+            wakeUp.wait()
+        }
+    }
+
+    /// Removes the jobs at the front whose deadline has passed.
+    public func removeExpired(now: ContinuousClock.Instant = .now) -> [Job] {
+        state.withLock { state in
+            let expired = state.jobs[state.first...].prefix { $0.deadline <= now }.count
+            return expired == 0 ? [] : state.take(expired)
+        }
+    }
+
+    /// Lets nothing more in; those who take get what is left.
+    public func close() {
+        let sleepers = state.withLock { state in
+            state.isClosed = true
+            defer { state.sleepers = 0 }
+            return state.sleepers
+        }
+        for _ in 0..<sleepers { wakeUp.signal() }
+    }
+}
+
+/// The answer to one job, given once: whoever is first, the thread that did the job or the watch over deadlines.
+public final class Reply<Value: Sendable>: Sendable {
+    private let continuation: Mutex<CheckedContinuation<Value, any Error>?>
+
+    public init(_ continuation: CheckedContinuation<Value, any Error>) { self.continuation = Mutex(continuation) }
+
+    public func callAsFunction(_ result: Result<Value, any Error>) {
+        let first = continuation.withLock { continuation in
+            defer { continuation = nil }
+            return continuation
+        }
+        first?.resume(with: result)
+    }
+}
+
+/// Starts a thread that is never joined.
+public func startThread(_ body: @escaping @Sendable () -> Void) {
+    final class Start {
+        let body: @Sendable () -> Void
+        init(body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    func run(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+        Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue().body()
+        return nil
+    }
+    let start = Unmanaged.passRetained(Start(body: body)).toOpaque()
+    #if canImport(Darwin)
+        var thread: pthread_t?
+        let status = pthread_create(&thread, nil, { run($0) }, start)
+    #else
+        var thread = pthread_t()
+        let status = pthread_create(&thread, nil, { run($0) }, start)
+    #endif
+    precondition(status == 0, "pthread_create: \(status)")
+}

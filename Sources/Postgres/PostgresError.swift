@@ -1,0 +1,63 @@
+/// Everything that can go wrong between this process and PostgreSQL.
+///
+/// `description` is safe to show: it never carries SQL, parameters or a host. The details are in the
+/// associated values, for the log.
+public enum PostgresError: Error, Sendable, CustomStringConvertible {
+    /// There is no connection, or it broke; whatever was under way and had not begun to commit is undone.
+    case connectionLost(String)
+    /// PostgreSQL refused a statement.
+    case server(ServerError)
+    /// An answer did not have the shape that the code expects.
+    case decoding(String)
+    /// The connection broke while COMMIT was under way: the transaction is either durable or undone.
+    case commitOutcomeUnknown(String)
+    /// Too many jobs wait for a connection; this one was not started.
+    case queueFull
+    /// The deadline passed; nothing was started, or the statement was given up before it could commit.
+    case deadlineExceeded
+    /// The service is stopping; the job was not started.
+    case closed
+
+    public var description: String {
+        switch self {
+        case .connectionLost: "connection to PostgreSQL lost"
+        case .server(let error): "PostgreSQL error \(error.sqlState)"
+        case .decoding: "unexpected answer from PostgreSQL"
+        case .commitOutcomeUnknown: "connection to PostgreSQL lost during COMMIT"
+        case .queueFull: "too many requests wait for PostgreSQL"
+        case .deadlineExceeded: "deadline exceeded"
+        case .closed: "shutting down"
+        }
+    }
+
+    /// For the log: the description with what PostgreSQL or libpq said.
+    public var details: String {
+        switch self {
+        case .connectionLost(let text), .decoding(let text), .commitOutcomeUnknown(let text):
+            "\(description): \(text)"
+        case .server(let error): "\(description) (\(error.constraint ?? "no constraint")): \(error.message)"
+        case .queueFull, .deadlineExceeded, .closed: description
+        }
+    }
+}
+
+/// What PostgreSQL says of a refused statement.
+public struct ServerError: Sendable, Equatable {
+    /// Five characters, see appendix A of PostgreSQL's manual.
+    public let sqlState: String
+    /// The violated constraint, as it is named in `sql/migrations`.
+    public let constraint: String?
+    /// The primary message. May quote user data's column names, never shown to clients.
+    public let message: String
+
+    /// Whether the transaction lost against a concurrent one and may simply be run again.
+    public var isConflict: Bool { sqlState == "40001" || sqlState == "40P01" }
+
+    /// Whether this server cannot serve now (shutting down, starting up, read only) and another connection might.
+    public var asksForReconnect: Bool {
+        ["25006", "57P01", "57P02", "57P03"].contains(sqlState) || sqlState.hasPrefix("08")
+    }
+
+    /// Whether the statement was given up for lack of time: lock_timeout, statement_timeout, a cancel request.
+    public var isTimeout: Bool { sqlState == "55P03" || sqlState == "57014" }
+}

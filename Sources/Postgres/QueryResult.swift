@@ -1,0 +1,115 @@
+import CLibpq
+
+/// The rows that a query answered. Belongs to the thread that asked.
+public final class QueryResult {
+    private let result: OpaquePointer
+    public let count: Int
+    fileprivate let columns: Int32
+
+    init(owning result: OpaquePointer) {
+        self.result = result
+        self.count = Int(PQntuples(result))
+        self.columns = PQnfields(result)
+    }
+
+    deinit { PQclear(result) }
+
+    /// The command tag, for example `COMMIT` or `INSERT 0 3`.
+    public var commandTag: String { String(cString: PQcmdStatus(result)) }
+
+    /// The number of rows that the command wrote.
+    public var affectedRows: Int { Int(String(cString: PQcmdTuples(result))) ?? 0 }
+
+    /// Decodes every row.
+    public func map<T>(_ decode: (inout Row) throws -> T) throws -> [T] {
+        var decoded: [T] = []
+        decoded.reserveCapacity(count)
+        for index in 0..<count {
+            var row = Row(result: self, index: Int32(index))
+            decoded.append(try decode(&row))
+        }
+        return decoded
+    }
+
+    /// Decodes the first row, `nil` if there is none.
+    public func first<T>(_ decode: (inout Row) throws -> T) throws -> T? {
+        guard count > 0 else { return nil }
+        var row = Row(result: self, index: 0)
+        return try decode(&row)
+    }
+
+    fileprivate func bytes(row: Int32, column: Int32) -> UnsafeRawBufferPointer? {
+        guard PQgetisnull(result, row, column) == 0 else { return nil }
+        return UnsafeRawBufferPointer(
+            start: PQgetvalue(result, row, column), count: Int(PQgetlength(result, row, column)))
+    }
+}
+
+/// One row, read from left to right.
+public struct Row {
+    private let result: QueryResult
+    private let index: Int32
+    private var column: Int32 = 0
+
+    init(result: QueryResult, index: Int32) {
+        self.result = result
+        self.index = index
+    }
+
+    /// The next column; throws ``PostgresError/decoding(_:)`` for NULL or another type.
+    public mutating func next<T: BinaryDecodable>(_ type: T.Type = T.self) throws -> T {
+        guard let value = try next(T?.self) else { throw PostgresError.decoding("NULL in column \(column - 1)") }
+        return value
+    }
+
+    /// The next column, `nil` for NULL.
+    public mutating func next<T: BinaryDecodable>(_ type: T?.Type = T?.self) throws -> T? {
+        guard column < result.columns else { throw PostgresError.decoding("only \(result.columns) columns") }
+        defer { column += 1 }
+        guard let bytes = result.bytes(row: index, column: column) else { return nil }
+        guard let value = T(binary: bytes) else {
+            throw PostgresError.decoding("\(bytes.count) bytes in column \(column) are no \(T.self)")
+        }
+        return value
+    }
+
+    /// Leaves out the next `count` columns.
+    public mutating func skip(_ count: Int32) { column += count }
+
+    /// Whether the next column is NULL; does not move on.
+    public var isNextNull: Bool { result.bytes(row: index, column: column) == nil }
+}
+
+/// A type that reads PostgreSQL's binary form of one column type.
+public protocol BinaryDecodable {
+    /// `nil` if the bytes are of another type.
+    init?(binary bytes: UnsafeRawBufferPointer)
+}
+
+extension FixedWidthInteger {
+    public init?(binary bytes: UnsafeRawBufferPointer) {
+        guard bytes.count == MemoryLayout<Self>.size else { return nil }
+        self = Self(bigEndian: bytes.loadUnaligned(as: Self.self))
+    }
+}
+
+extension Int64: BinaryDecodable {}
+extension Int32: BinaryDecodable {}
+
+extension Bool: BinaryDecodable {
+    public init?(binary bytes: UnsafeRawBufferPointer) {
+        guard bytes.count == 1 else { return nil }
+        self = bytes[0] != 0
+    }
+}
+
+extension String: BinaryDecodable {
+    public init(binary bytes: UnsafeRawBufferPointer) { self.init(decoding: bytes, as: UTF8.self) }
+}
+
+extension Timestamp: BinaryDecodable {
+    public init?(binary bytes: UnsafeRawBufferPointer) {
+        guard let microseconds = Int64(binary: bytes) else { return nil }
+        self.init(microsecondsSince2000: microseconds)
+    }
+}

@@ -1,0 +1,68 @@
+/// A moment with a resolution of a microsecond: PostgreSQL's `timestamptz`.
+public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible {
+    /// Microseconds since 2000-01-01T00:00:00Z, PostgreSQL's binary form.
+    public var microsecondsSince2000: Int64
+
+    public init(microsecondsSince2000: Int64) { self.microsecondsSince2000 = microsecondsSince2000 }
+
+    public static func < (a: Self, b: Self) -> Bool { a.microsecondsSince2000 < b.microsecondsSince2000 }
+
+    /// RFC 3339 in UTC, for example `2026-11-23T10:11:12.123456Z`; without a fraction when that is zero.
+    public var description: String {
+        var bytes: [UInt8] = []
+        write(into: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Appends ``description`` as ASCII.
+    public func write(into bytes: inout [UInt8]) {
+        var (seconds, microseconds) = microsecondsSince2000.quotientAndRemainder(dividingBy: 1_000_000)
+        if microseconds < 0 {
+            microseconds += 1_000_000
+            seconds -= 1
+        }
+        var (days, second) = seconds.quotientAndRemainder(dividingBy: 86_400)
+        if second < 0 {
+            second += 86_400
+            days -= 1
+        }
+        // Days to a civil date: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
+        let shifted = days + 10_957 + 719_468  // days from 1970 to 2000, and from 0000-03-01 to 1970
+        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let shiftedMonth = (5 * dayOfYear + 2) / 153
+        let day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
+        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
+        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+
+        func append(_ value: Int64, digits: Int) {
+            var divisor: Int64 = 1
+            for _ in 1..<digits { divisor *= 10 }
+            var rest = value
+            for _ in 0..<digits {
+                bytes.append(UInt8(truncatingIfNeeded: 48 + rest / divisor % 10))
+                rest %= divisor
+                divisor /= 10
+                if divisor == 0 { break }
+            }
+        }
+        append(year, digits: 4)
+        bytes.append(UInt8(ascii: "-"))
+        append(month, digits: 2)
+        bytes.append(UInt8(ascii: "-"))
+        append(day, digits: 2)
+        bytes.append(UInt8(ascii: "T"))
+        append(second / 3600, digits: 2)
+        bytes.append(UInt8(ascii: ":"))
+        append(second / 60 % 60, digits: 2)
+        bytes.append(UInt8(ascii: ":"))
+        append(second % 60, digits: 2)
+        if microseconds != 0 {
+            bytes.append(UInt8(ascii: "."))
+            append(microseconds, digits: 6)
+        }
+        bytes.append(UInt8(ascii: "Z"))
+    }
+}

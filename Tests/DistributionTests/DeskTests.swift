@@ -1,0 +1,222 @@
+import Distribution
+import Testing
+
+@Suite struct DeskTests {
+    /// A desk of one source, id 1, whose operators are numbered from 1.
+    private func desk(
+        loads: [(load: Int32, limit: Int32)], weights: [Int32], waiting: [Int64] = [], inactive: Set<Int64> = [],
+        seed: UInt64 = 1
+    ) -> Desk {
+        var capacities: [OperatorID: Desk.Capacity] = [:]
+        for (index, operator_) in loads.enumerated() {
+            let id = Int64(index + 1)
+            capacities[OperatorID(id)] = Desk.Capacity(
+                isActive: !inactive.contains(id), maxLoad: operator_.limit, currentLoad: operator_.load)
+        }
+        let shares = weights.enumerated().map {
+            Desk.Share(operatorID: OperatorID(Int64($0.offset + 1)), weight: $0.element)
+        }
+        let placements = waiting.map {
+            (ContactID($0), Desk.Placement(sourceID: SourceID(1), operatorID: nil, isActive: true))
+        }
+        return Desk(
+            capacities: capacities, shares: [SourceID(1): shares],
+            placements: Dictionary(uniqueKeysWithValues: placements), seed: seed)
+    }
+
+    private func registrations(_ ids: some Sequence<Int64>) -> [Desk.Command] {
+        ids.map { .register(ContactID($0), SourceID(1)) }
+    }
+
+    @Test("The chance of an operator is the weight over the sum of the weights")
+    func sharesFollowWeights() throws {
+        var desk = desk(loads: [(0, 1_000_000), (0, 1_000_000)], weights: [10, 30])
+        _ = desk.carryOut(registrations(1...20_000))
+        let first = Double(desk.capacities[OperatorID(1)]!.currentLoad)
+        let chiSquare = (first - 5000) * (first - 5000) / 5000 + (first - 5000) * (first - 5000) / 15_000
+        #expect(chiSquare < 10.828, "\(first) of 20,000 went to the operator with a quarter of the weights")
+    }
+
+    @Test("Whoever is full or inactive is left out of the sum, also within one batch")
+    func unavailableOperatorsAreLeftOut() {
+        var desk = desk(loads: [(2, 2), (0, 50), (0, 100), (0, 100)], weights: [1000, 10, 10, 1000], inactive: [4])
+        let results = desk.carryOut(registrations(1...200))
+        #expect(desk.capacities[OperatorID(1)]!.currentLoad == 2)
+        #expect(desk.capacities[OperatorID(2)]!.currentLoad == 50)
+        #expect(desk.capacities[OperatorID(3)]!.currentLoad == 100)
+        #expect(desk.capacities[OperatorID(4)]!.currentLoad == 0)
+        #expect(results.filter { (try? $0.get())?.operatorID == nil }.count == 50)
+    }
+
+    @Test("An operator who may take a contact of any load and limit takes it exactly if there is room")
+    func everySmallCase() {
+        for load in Int32(0)...4 {
+            for limit in Int32(1)...3 {
+                for isActive in [false, true] {
+                    for batch in 1...4 {
+                        var desk = desk(
+                            loads: [(load, limit)], weights: [1], inactive: isActive ? [] : [1])
+                        _ = desk.carryOut(registrations(1...Int64(batch)))
+                        let room = isActive ? max(0, limit - load) : 0
+                        #expect(desk.capacities[OperatorID(1)]!.currentLoad == load + min(room, Int32(batch)))
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("A freed place goes to the oldest who waits, before the next new contact")
+    func oldestFirst() {
+        var desk = desk(loads: [(1, 1)], weights: [1], waiting: [30, 20, 40])
+        desk = with(desk, placement: 10, at: 1)
+        let results = desk.carryOut([
+            .register(ContactID(50), SourceID(1)), .change(ContactID(10), isActive: false, operatorID: nil),
+            .register(ContactID(60), SourceID(1)),
+        ])
+        #expect(results.allSatisfy { (try? $0.get()) != nil })
+        #expect(desk.placements[ContactID(20)]?.operatorID == OperatorID(1))
+        for id in [30, 40, 50, 60] as [Int64] { #expect(desk.placements[ContactID(id)]?.operatorID == nil) }
+    }
+
+    @Test("Of several sources that share an operator, the oldest contact is let in whichever it is")
+    func oldestAcrossSources() {
+        let share = [Desk.Share(operatorID: OperatorID(1), weight: 1)]
+        var desk = Desk(
+            capacities: [OperatorID(1): .init(isActive: true, maxLoad: 2, currentLoad: 0)],
+            shares: [SourceID(1): share, SourceID(2): share],
+            placements: [
+                ContactID(3): .init(sourceID: SourceID(1), operatorID: nil, isActive: true),
+                ContactID(1): .init(sourceID: SourceID(2), operatorID: nil, isActive: true),
+                ContactID(2): .init(sourceID: SourceID(2), operatorID: nil, isActive: true),
+            ], seed: 1)
+        _ = desk.carryOut([.register(ContactID(4), SourceID(1))])
+        let given = desk.placements.filter { $0.value.operatorID != nil }.keys.sorted()
+        #expect(given == [ContactID(1), ContactID(2)])
+    }
+
+    @Test("A reopened contact goes to its operator, else to another, else it waits")
+    func reopening() throws {
+        for (loads, expected) in [
+            ([(0, 1), (0, 1)], 1), ([(1, 1), (0, 1)], 2), ([(1, 1), (1, 1)], nil),
+        ] as [([(Int32, Int32)], Int64?)] {
+            var desk = with(desk(loads: loads, weights: [1, 1000]), placement: 7, at: 1, isActive: false)
+            let placement = try desk.carryOut([.change(ContactID(7), isActive: true, operatorID: nil)])[0].get()
+            #expect(placement.isActive)
+            #expect(placement.operatorID == expected.map { OperatorID($0) })
+        }
+    }
+
+    @Test("A transfer needs an active operator with room, and an active contact")
+    func transfers() {
+        let start = with(
+            with(desk(loads: [(1, 1), (1, 1), (0, 1), (0, 1)], weights: [1], inactive: [3]), placement: 7, at: 1),
+            placement: 8, at: 1, isActive: false)
+        func transfer(_ contact: Int64, to id: Int64) -> Result<Desk.Placement, Desk.Refusal> {
+            var desk = start
+            return desk.carryOut([.change(ContactID(contact), isActive: nil, operatorID: OperatorID(id))])[0]
+        }
+        #expect(transfer(7, to: 2) == .failure(.operatorFull))
+        #expect(transfer(7, to: 3) == .failure(.operatorInactive))
+        #expect(transfer(7, to: 9) == .failure(.operatorNotFound))
+        #expect(transfer(8, to: 4) == .failure(.contactClosed))
+        #expect(transfer(9, to: 4) == .failure(.contactNotFound))
+        #expect((try? transfer(7, to: 4).get())?.operatorID == OperatorID(4))
+        #expect((try? transfer(7, to: 1).get())?.operatorID == OperatorID(1), "it is there already")
+    }
+
+    @Test("Whatever is asked: no limit passed, loads counted, nobody waits beside room, nobody overtaken")
+    func properties() {
+        for seed in UInt64(1)...3000 {
+            var random = SplitMix64(seed: seed)
+            let (start, commands) = randomDesk(using: &random)
+            var desk = start
+            let results = desk.carryOut(commands)
+            check(desk, from: start, commands, seed)
+
+            var again = start
+            #expect(again.carryOut(commands) == results, "seed \(seed): the same plan is made again")
+        }
+    }
+
+    // MARK: -
+
+    private func with(_ desk: Desk, placement id: Int64, at operatorID: Int64, isActive: Bool = true) -> Desk {
+        var placements = desk.placements
+        placements[ContactID(id)] = .init(
+            sourceID: SourceID(1), operatorID: OperatorID(operatorID), isActive: isActive)
+        return Desk(
+            capacities: desk.capacities,
+            shares: [SourceID(1): desk.capacities.keys.sorted().map { .init(operatorID: $0, weight: 1) }],
+            placements: placements, seed: 1)
+    }
+
+    private struct World {
+        var capacities: [OperatorID: Desk.Capacity] = [:]
+        var shares: [SourceID: [Desk.Share]] = [:]
+        var placements: [ContactID: Desk.Placement] = [:]
+    }
+
+    private func randomDesk(using random: inout SplitMix64) -> (Desk, [Desk.Command]) {
+        var world = World()
+        let (operators, sources) = (Int64.random(in: 1...5, using: &random), Int64.random(in: 1...4, using: &random))
+        var loads: [OperatorID: Int32] = [:]
+        for id in 1...Int64.random(in: 1...30, using: &random) {
+            let operatorID = OperatorID(Int64.random(in: 1...operators, using: &random))
+            let (isGiven, isActive) = (Bool.random(using: &random), Int.random(in: 0..<4, using: &random) > 0)
+            world.placements[ContactID(id)] = .init(
+                sourceID: SourceID(.random(in: 1...sources, using: &random)),
+                operatorID: isGiven ? operatorID : nil, isActive: isActive)
+            if isGiven, isActive { loads[operatorID, default: 0] += 1 }
+        }
+        for id in 1...operators {
+            world.capacities[OperatorID(id)] = .init(
+                isActive: Int.random(in: 0..<5, using: &random) > 0, maxLoad: .random(in: 1...6, using: &random),
+                currentLoad: loads[OperatorID(id)] ?? 0)
+        }
+        for source in 1...sources {
+            world.shares[SourceID(source)] = (1...operators).filter { _ in Bool.random(using: &random) }
+                .map { .init(operatorID: OperatorID($0), weight: .random(in: 1...9, using: &random)) }
+        }
+        var named = world.placements.keys.sorted().shuffled(using: &random)[...]
+        let commands = (0..<Int.random(in: 0...20, using: &random)).map { number -> Desk.Command in
+            if Bool.random(using: &random) || named.isEmpty {
+                return .register(
+                    ContactID(Int64(1000 + number)), SourceID(.random(in: 1...sources, using: &random)))
+            }
+            let isActive = [nil, false, true].randomElement(using: &random)!
+            let operatorID =
+                Int.random(in: 0..<3, using: &random) == 0
+                ? OperatorID(.random(in: 1...operators + 1, using: &random)) : nil
+            return .change(named.removeFirst(), isActive: isActive, operatorID: operatorID)
+        }
+        let desk = Desk(
+            capacities: world.capacities, shares: world.shares, placements: world.placements,
+            seed: random.next())
+        return (desk, commands)
+    }
+
+    private func check(_ desk: Desk, from start: Desk, _ commands: [Desk.Command], _ seed: UInt64) {
+        for (id, capacity) in desk.capacities {
+            let counted = desk.placements.values.filter { $0.isActive && $0.operatorID == id }.count
+            #expect(Int(capacity.currentLoad) == counted, "seed \(seed): operator \(id)'s load is a count")
+            let limit = max(capacity.maxLoad, start.capacities[id]!.currentLoad)
+            #expect(capacity.currentLoad <= limit, "seed \(seed): operator \(id) is over the limit")
+        }
+        for (id, placement) in desk.placements where placement.isActive && placement.operatorID == nil {
+            let takers = desk.operators(of: placement.sourceID).filter { desk.capacities[$0]?.isAvailable ?? false }
+            #expect(takers.isEmpty, "seed \(seed): contact \(id) waits beside room")
+        }
+        let touched = Set(
+            commands.compactMap { command -> ContactID? in
+                if case .change(let id, _, _) = command { id } else { nil }
+            })
+        let untouched = desk.placements.filter { !touched.contains($0.key) && start.placements[$0.key]?.isActive ?? true }
+        for (id, placement) in untouched where placement.operatorID == nil {
+            for (other, itsPlacement) in untouched where itsPlacement.sourceID == placement.sourceID && other > id {
+                let wasWaiting = start.placements[other].map { $0.operatorID == nil } ?? true
+                #expect(
+                    itsPlacement.operatorID == nil || !wasWaiting, "seed \(seed): contact \(other) overtook \(id)")
+            }
+        }
+    }
+}
