@@ -209,6 +209,9 @@ public final class CRM: Service {
         _ = try await run(Fetch(ReadStatements.ping()) { try $0.next(Int64.self) })
     }
 
+    /// How many commands wait for the lane now.
+    public var waitingCommands: Int { dispatcher.waitingCommands }
+
     private func run<T: Transaction>(_ transaction: T) async throws -> T.Output {
         do {
             return try await pool.run(transaction, deadline: .now + configuration.requestTimeout)

@@ -82,6 +82,8 @@ final class Dispatcher: Sendable {
         }
     }
 
+    var waitingCommands: Int { queue.count }
+
     /// Answers the commands whose deadline has passed. To be called every few milliseconds.
     func expire() {
         let now = ContinuousClock.now
@@ -206,7 +208,8 @@ final class Dispatcher: Sendable {
         let longest: Duration
         switch error as? PostgresError {
         case .server(let error) where error.isConflict || error.isDuplicateLead:
-            logger.debug("conflict, trying again", metadata: ["sqlstate": "\(error.sqlState)", "attempt": "\(attempt)"])
+            logger.debug(
+                "conflict, trying again", metadata: ["sqlstate": "\(error.sqlState)", "attempt": "\(attempt)"])
             longest = .milliseconds(min(1 << min(attempt, 7), 100))
         case .server(let error) where error.constraint == "assignment_batches_pkey" || error.isTimeout:
             longest = .milliseconds(10)

@@ -32,16 +32,12 @@ public enum Migrations {
     public enum Failure: Error, Sendable, Equatable, CustomStringConvertible {
         /// An applied migration's text is not the one that this program carries.
         case changed(version: Int32)
-        /// The database has migrations that this program does not know, up to this version.
-        case newerDatabase(version: Int32)
         case unknownVersion(Int32)
 
         public var description: String {
             switch self {
             case .changed(let version):
                 "migration \(version) was changed after it had been applied to this database"
-            case .newerDatabase(let version):
-                "the database is at version \(version), newer than this program; use the newer program"
             case .unknownVersion(let version): "there is no migration \(version)"
             }
         }
@@ -109,12 +105,6 @@ public enum Migrations {
         let entries = try entries(&connection)
         let missing = all.filter { migration in !entries.contains { $0.version == migration.version } }
         return entries + missing.map { Status(version: $0.version, name: $0.name, appliedAt: nil) }
-    }
-
-    /// - Throws: ``Failure/newerDatabase(version:)`` if the database has migrations that this program does not know.
-    public static func refuseNewerDatabase(_ connection: inout Connection) throws {
-        let newest = try entries(&connection).last?.version ?? 0
-        if newest > all.last!.version { throw Failure.newerDatabase(version: newest) }
     }
 
     private static func isApplied(_ migration: Migration, on connection: inout Connection) throws -> Bool {

@@ -145,8 +145,10 @@ public struct Connection: ~Copyable {
             // Each query's results end with NULL.
             while let extra = try nextResult() { PQclear(extra) }
         }
-        PQclear(try expectResult())  // PGRES_PIPELINE_SYNC
-        guard PQexitPipelineMode(handle) == 1 else { throw lost() }
+        let end = try expectResult()
+        defer { PQclear(end) }
+        // A connection that is lost ends the flight with one more error instead.
+        guard PQresultStatus(end) == PGRES_PIPELINE_SYNC, PQexitPipelineMode(handle) == 1 else { throw lost() }
         if let failure { throw .server(failure) }
         return results
     }

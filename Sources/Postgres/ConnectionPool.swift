@@ -47,6 +47,9 @@ public final class ConnectionPool: Sendable {
         }
     }
 
+    /// How many jobs wait for a thread now.
+    public var waitingJobs: Int { queue.count }
+
     /// Answers the jobs that waited past their deadline. To be called now and then.
     public func expire() {
         for job in queue.removeExpired() { job.fail(.deadlineExceeded) }

@@ -210,7 +210,9 @@ import Testing
             commands.compactMap { command -> ContactID? in
                 if case .change(let id, _, _) = command { id } else { nil }
             })
-        let untouched = desk.placements.filter { !touched.contains($0.key) && start.placements[$0.key]?.isActive ?? true }
+        let untouched = desk.placements.filter {
+            !touched.contains($0.key) && start.placements[$0.key]?.isActive ?? true
+        }
         for (id, placement) in untouched where placement.operatorID == nil {
             for (other, itsPlacement) in untouched where itsPlacement.sourceID == placement.sourceID && other > id {
                 let wasWaiting = start.placements[other].map { $0.operatorID == nil } ?? true

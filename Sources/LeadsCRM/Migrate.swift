@@ -1,0 +1,31 @@
+import ArgumentParser
+import CRM
+import Postgres
+
+struct Migrate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Brings a database to the schema of this program.",
+        discussion:
+            "Forward only, one transaction for each migration. Several may run at once: one works, the others wait.")
+
+    @OptionGroup var database: DatabaseOptions
+
+    @Option(help: "The last migration to apply.")
+    var to: Int32?
+
+    @Flag(help: "Say which migrations the database has, and change nothing.")
+    var status = false
+
+    func run() async throws {
+        var connection = try database.connect(Settings())
+        if status {
+            for migration in try Migrations.status(&connection) {
+                let state = migration.appliedAt.map { "applied \($0)" } ?? "pending"
+                print("\(migration.version)\t\(migration.name)\t\(state)")
+            }
+            return
+        }
+        let applied = try Migrations.migrate(&connection, to: to)
+        print(applied.isEmpty ? "up to date" : "applied \(applied.map(String.init).joined(separator: ", "))")
+    }
+}

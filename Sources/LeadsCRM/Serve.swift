@@ -1,0 +1,119 @@
+import ArgumentParser
+import CRM
+import EmbeddedPostgres
+import HTTPAPI
+import Hummingbird
+import Logging
+import NIOCore
+import Postgres
+import ServiceLifecycle
+import UnixSignals
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serves the API.",
+        discussion: """
+            Without a database URL it starts a private PostgreSQL in .leads-crm/ of the current folder. The database \
+            is migrated first. Any number of instances may serve one database.
+            """)
+
+    @Option(help: "The address to listen on (environment: HOST; default: 127.0.0.1).")
+    var host: String?
+
+    @Option(help: "The port to listen on, 0 for any that is free (environment: PORT; default: 8000).")
+    var port: Int?
+
+    @OptionGroup var database: DatabaseOptions
+
+    func validate() throws {
+        if let port, !(0...65_535).contains(port) { throw ValidationError("--port must be from 0 to 65535.") }
+    }
+
+    func run() async throws {
+        let settings = Settings()
+        let level = try settings.logLevel()
+        LoggingSystem.bootstrap { label in
+            var handler = StreamLogHandler.standardError(label: label)
+            handler.logLevel = level
+            return handler
+        }
+        if let url = database.url(settings) {
+            try await serve(try settings.crm(url: url), isPrivate: false, settings)
+        } else {
+            // Read before PostgreSQL is started, so that a wrong setting is told at once.
+            var configuration = try settings.crm(url: "")
+            let postgres = try await EmbeddedPostgres.start(in: ".leads-crm")
+            configuration.connection.url = postgres.url
+            let result: Result<Void, any Error>
+            do { result = .success(try await serve(configuration, isPrivate: true, settings)) } catch {
+                result = .failure(error)
+            }
+            try await postgres.stop()
+            try result.get()
+        }
+    }
+
+    private func serve(_ configuration: CRM.Configuration, isPrivate: Bool, _ settings: Settings) async throws {
+        let logger = Logger(label: "leads-crm")
+        try await migrate(configuration.connection, logger)
+
+        let crm = CRM(configuration, logger: logger)
+        let address = BindAddress.hostname(
+            host ?? settings.string("host") ?? "127.0.0.1",
+            port: try port ?? settings.int("port", default: 8000, in: 0...65_535))
+        let application = Application(
+            responder: HTTPAPI(crm: crm, version: version),
+            configuration: ApplicationConfiguration(address: address, serverName: nil),
+            onServerRunning: { channel in
+                // A private PostgreSQL's URL holds no secret.
+                greet(at: channel.localAddress!, database: isPrivate ? configuration.connection.url : nil)
+            },
+            logger: logger)
+        // Stopped in reverse order: first the server, once its requests are answered, then what they need.
+        let services = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [crm, application], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await services.run()
+    }
+
+    /// Migrates, waiting for a PostgreSQL that is still starting.
+    private func migrate(_ configuration: ConnectionConfiguration, _ logger: Logger) async throws {
+        let end = ContinuousClock.now + .seconds(30)
+        while true {
+            do {
+                var connection = try Connection(configuration)
+                let applied = try Migrations.migrate(&connection)
+                if !applied.isEmpty { logger.info("migrated to version \(applied.last!)") }
+                return
+            } catch PostgresError.connectionLost(let reason) where .now < end {
+                logger.warning("waiting for PostgreSQL: \(reason)")
+                try await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+}
+
+private func greet(at address: SocketAddress, database url: String?) {
+    let host = address.ipAddress ?? ""
+    let endpoint = "http://\(host.contains(":") ? "[\(host)]" : host):\(address.port ?? 0)"
+    print(
+        """
+        Listening on \(endpoint)
+
+        A first call:
+          curl -X POST \(endpoint)/api/v1/operators -H 'Content-Type: application/json' \\
+            -d '{"name": "Иван Иванов", "max_load": 15}'
+        Documentation: \(endpoint)/docs
+        """)
+    if let url { print("The database: psql '\(url)'") }
+    print("Stop with Ctrl-C.")
+    fflush(nil)
+}

@@ -1,0 +1,224 @@
+import Distribution
+import Foundation
+import Logging
+import Postgres
+import ServiceLifecycle
+import TestSupport
+import Testing
+
+@testable import CRM
+
+/// The Dispatcher and its transaction on a real PostgreSQL.
+@Suite struct LaneTests {
+    /// Runs the body with a CRM on a database that has one operator, one source, id 1 each, and a weight.
+    private func withCRM(
+        on database: TestDatabase, _ change: (inout CRM.Configuration) -> Void = { _ in },
+        _ body: (CRM) async throws -> Void
+    ) async throws {
+        var configuration = CRM.Configuration(connection: ConnectionConfiguration(url: database.url))
+        change(&configuration)
+        let crm = CRM(configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let service = Task { try await crm.run() }
+        let result: Result<Void, any Error>
+        do { result = .success(try await body(crm)) } catch { result = .failure(error) }
+        service.cancel()
+        try? await service.value
+        try result.get()
+    }
+
+    private func addDesk(_ psql: Psql, maxLoad: Int = 1_000_000) async throws {
+        try await psql.query("INSERT INTO operators (name, max_load) VALUES ('o', \(maxLoad))")
+        try await psql.query("INSERT INTO sources (name) VALUES ('s')")
+        try await psql.query("INSERT INTO operator_source_weights (operator_id, source_id) VALUES (1, 1)")
+    }
+
+    private func contact(_ phone: String?, message: String? = nil) -> NewContact {
+        NewContact(
+            sourceID: SourceID(1), identity: LeadIdentity(externalID: nil, phone: phone, email: nil), leadName: nil,
+            message: message)
+    }
+
+    /// Holds the gate until `body` has queued what it wants to go into one batch: a first command is in flight and
+    /// waits at the gate, so that all others queue behind it.
+    private func whileGateIsHeld(_ crm: CRM, _ psql: Psql, _ body: () async throws -> Void) async throws {
+        try await psql.query("BEGIN")
+        try await psql.query("LOCK TABLE assignment_gate IN SHARE ROW EXCLUSIVE MODE")
+        let first = Task { try await crm.register(contact(nil)) }
+        try await waitsForLock(psql)
+        try await body()
+        try await psql.query("COMMIT")
+        _ = try await first.value
+    }
+
+    private func waitsForLock(_ psql: Psql) async throws {
+        try await eventually("a transaction waits for a lock") {
+            // Inside a transaction PostgreSQL goes on showing the first picture.
+            try await psql.query("SELECT pg_stat_clear_snapshot()")
+            return try await psql.number(
+                """
+                SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock'
+                """) == 1
+        }
+    }
+
+    private func register(_ messages: [String], _ crm: CRM) -> [Task<ContactDetails, any Error>] {
+        messages.map { message in Task { try await crm.register(contact(nil, message: message)) } }
+    }
+
+    @Test("A command that the database refuses fails alone; the others of its batch are carried out")
+    func oneBadCommandFailsAlone() async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            try await addDesk(psql)
+            try await psql.query("ALTER TABLE contacts ADD CONSTRAINT no_poison CHECK (message <> 'poison')")
+            try await withCRM(on: database) { crm in
+                let messages = (0..<40).map { $0 == 17 ? "poison" : "\($0)" }
+                var tasks: [Task<ContactDetails, any Error>] = []
+                try await whileGateIsHeld(crm, psql) {
+                    tasks = register(messages, crm)
+                    try await eventually("commands queue") { crm.waitingCommands == 40 }
+                }
+                for (task, message) in zip(tasks, messages) {
+                    switch await task.result {
+                    case .success(let details): #expect(details.contact.message == message)
+                    case .failure(let error):
+                        #expect(message == "poison" && error as? CRMError == .rejected, "\(error)")
+                    }
+                }
+                #expect(try await psql.number("SELECT count(*) FROM contacts") == 40, "the 39, and the first")
+                #expect(try await psql.number("SELECT current_load FROM operators") == 40)
+            }
+        }
+    }
+
+    @Test("Commands that queue while a transaction is in flight go together into the next")
+    func groupCommit() async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            try await addDesk(psql)
+            try await withCRM(on: database) { crm in
+                var tasks: [Task<ContactDetails, any Error>] = []
+                try await whileGateIsHeld(crm, psql) {
+                    tasks = register((0..<40).map(String.init), crm)
+                    try await eventually("commands queue") { crm.waitingCommands == 40 }
+                }
+                for task in tasks { _ = try await task.value }
+                #expect(try await psql.number("SELECT count(*) FROM assignment_batches") == 2)
+            }
+        }
+    }
+
+    @Test("What does not fit into the queue is refused at once, the rest is carried out")
+    func boundedQueue() async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            try await addDesk(psql)
+            try await withCRM(on: database, { $0.queueLimit = 5 }) { crm in
+                var queued: [Task<ContactDetails, any Error>] = []
+                try await whileGateIsHeld(crm, psql) {
+                    queued = register((0..<5).map(String.init), crm)
+                    try await eventually("commands queue") { crm.waitingCommands == 5 }
+                    await #expect(throws: CRMError.unavailable(.queueFull)) { try await crm.register(contact(nil)) }
+                }
+                for task in queued { _ = try await task.value }
+                #expect(try await psql.number("SELECT count(*) FROM contacts") == 6)
+            }
+        }
+    }
+
+    @Test("A command past its deadline is told so in time, and changes nothing afterwards")
+    func deadline() async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            try await addDesk(psql)
+            try await withCRM(on: database, { $0.requestTimeout = .milliseconds(300) }) { crm in
+                try await psql.query("BEGIN")
+                try await psql.query("LOCK TABLE assignment_gate IN SHARE ROW EXCLUSIVE MODE")
+                let commands = (0..<20).map { _ in Task { try await crm.register(contact(nil)) } }
+                for command in commands {
+                    await #expect(throws: CRMError.unavailable(.deadline)) { try await command.value }
+                }
+                try await psql.query("COMMIT")
+                _ = try await crm.register(contact(nil))
+                #expect(try await psql.number("SELECT count(*) FROM contacts") == 1)
+            }
+        }
+    }
+
+    @Test(
+        "A connection lost during COMMIT neither loses a contact nor counts it twice",
+        arguments: CommitProxy.Cut.allCases)
+    func unknownCommit(cut: CommitProxy.Cut) async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            try await addDesk(psql)
+            let host = try #require(try await psql.query("SHOW unix_socket_directories").first?.first)
+            let folder = try ScratchDirectory.makeSubdirectory("proxy")
+            let proxy = try CommitProxy(host: host, folder: folder, cut: cut)
+            defer { proxy.stop() }
+            try await withCRM(
+                on: database, { $0.connection.url = database.url.replacing(host: folder) }
+            ) { crm in
+                let details = try await crm.register(contact("+7"))
+                #expect(!proxy.isArmed, "the connection was cut")
+                #expect(try await psql.numbers("SELECT id FROM contacts") == [Int(details.contact.id.rawValue)])
+                #expect(try await psql.number("SELECT current_load FROM operators") == 1)
+                let attempts = try await psql.numbers("SELECT attempt FROM assignment_batches")
+                #expect(attempts == [cut == .afterServerCommitted ? 1 : 2])
+            }
+        }
+    }
+
+    @Test("Two updates of one contact in a row are two events")
+    func updatesOfOneContact() async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            try await addDesk(psql)
+            try await withCRM(on: database) { crm in
+                let id = try await crm.register(contact(nil)).contact.id
+                var closing: Task<ContactDetails, any Error>!
+                var reopening: Task<ContactDetails, any Error>!
+                try await whileGateIsHeld(crm, psql) {
+                    closing = Task { try await crm.updateContact(id, ContactPatch(status: .closed)) }
+                    try await eventually("commands queue") { crm.waitingCommands == 1 }
+                    reopening = Task { try await crm.updateContact(id, ContactPatch(status: .active)) }
+                    try await eventually("commands queue") { crm.waitingCommands == 2 }
+                }
+                #expect(try await closing.value.contact.status == .closed)
+                #expect(try await reopening.value.contact.status == .active)
+                let events = try await psql.query(
+                    "SELECT status FROM contact_events WHERE contact_id = \(id) ORDER BY id")
+                #expect(events == [["active"], ["closed"], ["active"]])
+            }
+        }
+    }
+
+    @Test("A conflict with another writer is run again until it succeeds", arguments: [true, false])
+    func conflicts(usesGate: Bool) async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            try await addDesk(psql)
+            try await withCRM(on: database, { $0.usesGate = usesGate }) { crm in
+                // The transaction has its snapshot and waits for this row; the change then is newer than the snapshot.
+                try await psql.query("BEGIN")
+                try await psql.query("UPDATE operators SET name = 'changed'")
+                let registration = Task { try await crm.register(contact(nil)) }
+                try await waitsForLock(psql)
+                try await psql.query("COMMIT")
+                #expect(try await registration.value.operator?.name == "changed")
+            }
+        }
+    }
+}
+
+extension String {
+    /// A libpq URL with another folder for its socket.
+    fileprivate func replacing(host folder: String) -> String {
+        var components = URLComponents(string: self)!
+        components.queryItems =
+            (components.queryItems ?? []).filter { $0.name != "host" }
+            + [URLQueryItem(name: "host", value: folder)]
+        return components.string!
+    }
+}
