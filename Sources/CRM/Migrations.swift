@@ -75,15 +75,16 @@ public enum Migrations {
             do {
                 try connection.run(script: "BEGIN")
                 _ = try connection.run(lock())
+                // Also makes this session notice what another one created while it waited for the lock.
+                try connection.run(
+                    script: """
+                        CREATE TABLE IF NOT EXISTS schema_migrations (
+                            version integer NOT NULL CONSTRAINT schema_migrations_pkey PRIMARY KEY,
+                            name text NOT NULL,
+                            checksum text NOT NULL,
+                            applied_at timestamptz NOT NULL DEFAULT now())
+                        """)
                 if try !isApplied(migration, on: &connection) {
-                    try connection.run(
-                        script: """
-                            CREATE TABLE IF NOT EXISTS schema_migrations (
-                                version integer NOT NULL CONSTRAINT schema_migrations_pkey PRIMARY KEY,
-                                name text NOT NULL,
-                                checksum text NOT NULL,
-                                applied_at timestamptz NOT NULL DEFAULT now())
-                            """)
                     try connection.run(script: migration.sql)
                     _ = try connection.run(
                         record(.int4(migration.version), .text(migration.name), .text(migration.sql)))

@@ -20,6 +20,25 @@ public struct ConnectionConfiguration: Sendable {
         self.url = url
         self.preparesStatements = preparesStatements
     }
+
+    /// Whether there is a server that may take connections, or will: `false` while it starts, stops or is not there.
+    public var isServerUp: Bool { withKeywords { PQpingParams($0, $1, 1) } == PQPING_OK }
+
+    /// Hands out libpq's keywords and values, as C strings in arrays that end with NULL.
+    fileprivate func withKeywords<R>(
+        _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> R
+    ) -> R {
+        // Earlier keywords are defaults: what the URL in `dbname` says comes later and wins.
+        let settings = [
+            ("fallback_application_name", "leads-crm"), ("connect_timeout", "3"), ("tcp_user_timeout", "10000"),
+            ("keepalives_idle", "5"), ("keepalives_interval", "2"), ("keepalives_count", "3"),
+            ("target_session_attrs", "read-write"), ("dbname", url), ("client_encoding", "UTF8"),
+        ]
+        let keywords = settings.map { UnsafePointer(strdup($0.0)) } + [nil]
+        let values = settings.map { UnsafePointer(strdup($0.1)) } + [nil]
+        defer { for pointer in keywords + values { free(UnsafeMutableRawPointer(mutating: pointer)) } }
+        return body(keywords, values)
+    }
 }
 
 /// One connection to PostgreSQL through libpq. Blocks its thread, which owns it.
@@ -40,16 +59,7 @@ public struct Connection: ~Copyable {
     ///
     /// - Throws: ``PostgresError/connectionLost(_:)`` with libpq's reason.
     public init(_ configuration: ConnectionConfiguration) throws(PostgresError) {
-        // Earlier keywords are defaults: what the URL in `dbname` says comes later and wins.
-        let settings: [(String, String)] = [
-            ("fallback_application_name", "leads-crm"), ("connect_timeout", "3"), ("tcp_user_timeout", "10000"),
-            ("keepalives_idle", "5"), ("keepalives_interval", "2"), ("keepalives_count", "3"),
-            ("target_session_attrs", "read-write"), ("dbname", configuration.url), ("client_encoding", "UTF8"),
-        ]
-        var keywords = settings.map { UnsafePointer(strdup($0.0)) } + [nil]
-        var values = settings.map { UnsafePointer(strdup($0.1)) } + [nil]
-        defer { for pointer in keywords + values { free(UnsafeMutableRawPointer(mutating: pointer)) } }
-        guard let handle = PQconnectdbParams(&keywords, &values, 1) else {
+        guard let handle = configuration.withKeywords({ PQconnectdbParams($0, $1, 1) }) else {
             throw .connectionLost("out of memory")
         }
         guard PQstatus(handle) == CONNECTION_OK, PQsetnonblocking(handle, 1) == 0 else {

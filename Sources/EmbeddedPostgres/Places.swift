@@ -1,0 +1,100 @@
+#if canImport(Darwin)
+    import Darwin
+    import System
+#else
+    import Glibc
+    import SystemPackage
+#endif
+
+/// Sees to a directory that `account` can enter, without making it the account's.
+///
+/// Where it cannot, which only happens to root, the directory becomes a link to a new one below `/var/lib/leads-crm`.
+/// Several processes may do this at once.
+///
+/// - Returns: The directory as an absolute path free of links.
+/// - Throws: `EmbeddedPostgresError.file`, `EmbeddedPostgresError.unreachable`.
+func place(_ path: FilePath, for account: Account) async throws -> FilePath {
+    var directory = try resolved(".").pushing(path)
+    if await account.canEnter(exists(directory) ? directory : directory.removingLastComponent()) {
+        try createDirectory(directory, mode: 0o755)
+    } else {
+        let shared: FilePath = "/var/lib/leads-crm"
+        try createDirectory(shared, mode: 0o755)
+        let target = try temporaryDirectory(shared.appending("cluster."))
+        try check(target, chmod(target.string, 0o755))
+        // An empty directory gives way to the link; anything else, a link that is there already included, stays.
+        rmdir(directory.string)
+        if symlink(target.string, directory.string) != 0 { rmdir(target.string) }
+    }
+    directory = try resolved(directory)
+    guard await account.canEnter(directory) else { throw EmbeddedPostgresError.unreachable(directory.string) }
+    return directory
+}
+
+/// Sees to a directory for the unix socket that only `account` (and root) can enter.
+///
+/// It is `socket` in `directory` unless the socket's path would be too long for the system or confuse libpq.
+///
+/// - Throws: `EmbeddedPostgresError.file`, `EmbeddedPostgresError.insecureSocketDirectory`.
+func placeSocket(of directory: FilePath, port: String, for account: Account) throws -> FilePath {
+    var place = directory.appending("socket")
+    let limit = MemoryLayout.size(ofValue: sockaddr_un().sun_path)
+    // libpq takes a comma for the end of one host's name and the beginning of another's.
+    if "\(place)/.s.PGSQL.\(port)".utf8.count >= limit || "\(place)".contains(",") {
+        // FNV-1a: all it takes is that two directories rarely share a name.
+        let hash = "\(place)".utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        place = FilePath("/tmp/leads-crm-" + String(hash, radix: 16))
+    }
+    if try createDirectory(place, mode: 0o700) { try account.own(place) }
+    var status = stat()
+    try check(place, lstat(place.string, &status))
+    guard status.st_mode & S_IFMT == S_IFDIR, status.st_uid == account.user, status.st_mode & 0o077 == 0 else {
+        throw EmbeddedPostgresError.insecureSocketDirectory(place.string)
+    }
+    return place
+}
+
+/// Creates a directory, and returns whether it did: false when there is something of that name.
+///
+/// Throws `EmbeddedPostgresError.file`.
+@discardableResult
+private func createDirectory(_ path: FilePath, mode: mode_t) throws -> Bool {
+    let status = mkdir(path.string, mode)
+    if status == 0 || errno != EEXIST { try check(path, status) }
+    return status == 0
+}
+
+/// Makes a directory with a name of its own, which begins with `prefix`, for the current account only.
+///
+/// Throws `EmbeddedPostgresError.file`.
+func temporaryDirectory(_ prefix: FilePath) throws -> FilePath {
+    var name = Array("\(prefix)XXXXXX".utf8CString)
+    guard mkdtemp(&name) != nil else { throw EmbeddedPostgresError.file("\(prefix)", Errno(rawValue: errno)) }
+    return FilePath(String(decoding: name.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self))
+}
+
+func exists(_ path: FilePath) -> Bool {
+    access(path.string, F_OK) == 0
+}
+
+/// The first line of a short file.
+///
+/// Throws `EmbeddedPostgresError.file`.
+func firstLine(of path: FilePath) throws -> Substring {
+    try naming(path) {
+        let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
+        defer { try? file.close() }
+        let bytes = try [UInt8](unsafeUninitializedCapacity: 64) { buffer, count in
+            count = try file.read(into: UnsafeMutableRawBufferPointer(buffer))
+        }
+        return String(decoding: bytes, as: UTF8.self).prefix { $0 != "\n" }
+    }
+}
+
+private func resolved(_ path: FilePath) throws -> FilePath {
+    guard let name = realpath(path.string, nil) else {
+        throw EmbeddedPostgresError.file(path.string, Errno(rawValue: errno))
+    }
+    defer { free(name) }
+    return FilePath(String(cString: name))
+}
