@@ -1,0 +1,127 @@
+import CRM
+import Distribution
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// What a request brings: parameters of the path and the query, and the body.
+///
+/// As with ``Fields`` faults are gathered while reading. ``check()`` comes after everything was read, and before
+/// anything is done with it.
+struct Input {
+    /// The largest body that is read, in bytes.
+    static let maximumBodySize = 1 << 20
+
+    private let request: Request
+    private let parameters: [PathTemplate.Parameter]
+    private let query: [QueryItem]
+    private var body: JSON?
+    private var faults: [Fault] = []
+
+    init(_ request: Request, for route: Route, parameters: [PathTemplate.Parameter]) async throws {
+        self.request = request
+        self.parameters = parameters
+        query = try QueryItem.items(of: request.uri.query ?? "")
+        if route.hasBody { body = try await Self.body(of: request) }
+    }
+
+    var accept: Accept { Accept(request.headers) }
+
+    private static func body(of request: Request) async throws -> JSON? {
+        guard isJSON(contentType: request.headers[.contentType] ?? "") else { throw Refusal.unsupportedMediaType }
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > maximumBodySize {
+            throw Refusal.bodyTooLarge
+        }
+        let bytes: ByteBuffer
+        do {
+            bytes = try await request.body.collect(upTo: maximumBodySize)
+        } catch is NIOTooManyBytesError {
+            throw Refusal.bodyTooLarge
+        } catch {
+            throw Refusal.unreadableBody
+        }
+        guard bytes.readableBytes > 0 else { return nil }
+        do {
+            return try bytes.withUnsafeReadableBytes { try JSON(parsing: $0) }
+        } catch let error as JSONError {
+            let misfit = Misfit("json_invalid", "JSON decode error")
+            let location: [Fault.Step] = [.name("body"), .index(error.offset)]
+            throw Refusal.invalid([Fault(location: location, misfit: misfit, reason: error.reason)])
+        }
+    }
+
+    /// An id in the path.
+    mutating func id<Entity>(_ name: String) -> ID<Entity> {
+        let value = parameters.first { $0.name == name }?.value ?? ""
+        return read(value, at: "path", name, .id()) ?? ID(0)
+    }
+
+    /// A parameter of the query; of several with one name the last counts.
+    mutating func query<T>(_ name: String, _ conversion: Conversion<T>) -> T? {
+        query.last { $0.name == name }.flatMap { read($0.value, at: "query", name, conversion) }
+    }
+
+    private mutating func read<T>(
+        _ value: String, at place: String, _ name: String, _ conversion: Conversion<T>
+    ) -> T? {
+        do throws(Misfit) {
+            return try conversion.convert(.string(value))
+        } catch {
+            faults.append(Fault(location: [.name(place), .name(name)], misfit: error))
+            return nil
+        }
+    }
+
+    /// Which part of a list is asked for.
+    mutating func page() -> Page {
+        Page(
+            limit: query("limit", .integer(in: 1...1000)) ?? 1000,
+            after: query("after", .integer(in: 0 ... .max)) ?? 0)
+    }
+
+    mutating func body<T>(_ read: (inout Fields) -> T) -> T {
+        var fields = Fields(body, at: [.name("body")])
+        let value = read(&fields)
+        faults += fields.faults
+        return value
+    }
+
+    /// - Throws: ``Refusal/invalid(_:)`` if anything read does not fit.
+    func check() throws(Refusal) {
+        if !faults.isEmpty { throw .invalid(faults) }
+    }
+
+    /// Answers one page of a list, with a link to the next if there is one.
+    ///
+    /// - Parameters:
+    ///   - id: What the list is ordered by.
+    ///   - fetch: Gets a page that is longer by one element, which tells whether there are more.
+    func list<Element: JSONEncodable>(
+        _ page: Page, by id: (Element) -> Int64, fetch: (Page) async throws -> [Element]
+    ) async throws -> Response {
+        var elements = try await fetch(Page(limit: page.limit + 1, after: page.after))
+        let hasMore = elements.count > page.limit
+        if hasMore { elements.removeLast() }
+        var response = Response.json(elements)
+        if hasMore, let last = elements.last {
+            let query = query.filter { $0.name != "after" } + [QueryItem(name: "after", value: String(id(last)))]
+            // RFC 8288; relative, because the client alone knows by which name it reaches the service.
+            response.headers[.link] = "<\(request.uri.path)?\(QueryItem.text(query))>; rel=\"next\""
+        }
+        return response
+    }
+}
+
+extension HTTPField.Name {
+    fileprivate static let link = HTTPField.Name("Link")!
+}
+
+extension Response {
+    static func json(_ value: some JSONEncodable, status: HTTPResponse.Status = .ok) -> Response {
+        var json = JSONWriter()
+        value.write(to: &json)
+        return Response(
+            status: status, headers: [.contentType: "application/json"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: json.bytes)))
+    }
+}

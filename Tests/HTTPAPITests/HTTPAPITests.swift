@@ -1,0 +1,307 @@
+import CRM
+import Distribution
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import Postgres
+import Testing
+
+@testable import HTTPAPI
+
+/// What is answered without asking the database.
+@Suite struct HTTPAPITests {
+    private static let logger = Logger(label: "test")
+    private static let crm = CRM(CRM.Configuration(connection: ConnectionConfiguration(url: "")), logger: logger)
+
+    /// Answers a request as it would arrive. There is no database.
+    private func send(
+        _ method: HTTPRequest.Method, _ target: String, headers: HTTPFields = [:], body: String = ""
+    ) async throws -> Response {
+        let head = HTTPRequest(method: method, scheme: "http", authority: "x", path: target, headerFields: headers)
+        let request = Request(head: head, body: RequestBody(buffer: ByteBuffer(string: body)))
+        let api = HTTPAPI(crm: Self.crm, version: "1.2.3")
+        return await api.respond(to: request, context: HTTPAPI.Context(logger: Self.logger))
+    }
+
+    @Test("The root is a page for a browser, and JSON for everybody else")
+    func root() async throws {
+        let json = #"{"message":"Leads CRM","version":"1.2.3","docs":"/docs"}"#
+        for accept in [nil, "*/*", "application/json", "application/json, text/html;q=0.9", "text/html;q=0"] {
+            let response = try await send(.get, "/", headers: accept.map { [.accept: $0] } ?? [:])
+            #expect(response.headers[.contentType] == "application/json")
+            #expect(try await response.text == json)
+        }
+        for accept in ["text/html", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"] {
+            let response = try await send(.get, "/", headers: [.accept: accept])
+            #expect(response.headers[.contentType] == "text/html; charset=utf-8")
+            #expect(response.headers[.vary] == "Accept")
+            #expect(try await response.text.hasPrefix("<!DOCTYPE html>"))
+        }
+    }
+
+    @Test("The service says that it runs")
+    func health() async throws {
+        let response = try await send(.get, "/health")
+        #expect(response.status == .ok)
+        #expect(try await response.text == #"{"status":"ok"}"#)
+    }
+
+    @Test("The documentation loads pinned files that the browser verifies", arguments: ["/docs", "/redoc"])
+    func documentation(_ path: String) async throws {
+        let page = try await send(.get, path).text
+        #expect(page.contains("/openapi.json"))
+        let assets = page.matches(
+            of: /(?:src|href)="(https:[^"]+)"\s+integrity="sha384-([^"]+)" crossorigin="anonymous"/)
+        #expect(assets.count == page.matches(of: /https:/).count && !assets.isEmpty)
+        for asset in assets {
+            #expect(asset.1.contains(/@\d+\.\d+\.\d+\//))
+            #expect(asset.2.count == 64)
+        }
+    }
+
+    @Test("HEAD answers as GET does, without the body")
+    func head() async throws {
+        for path in ["/", "/health", "/docs", "/openapi.json", "/nowhere", "/api/v1/operators/x"] {
+            let get = try await send(.get, path)
+            let head = try await send(.head, path)
+            #expect(head.status == get.status)
+            #expect(head.headers == get.headers)
+            #expect(head.headers[.contentLength] == String(try await get.text.utf8.count))
+            #expect(try await head.text == "")
+        }
+    }
+
+    @Test("What goes wrong is answered in FastAPI's shape")
+    func errors() async throws {
+        let unknown = try await send(.get, "/nowhere")
+        #expect(unknown.status == .notFound)
+        #expect(try await unknown.text == #"{"detail":"Not Found"}"#)
+        #expect(unknown.headers[.contentType] == "application/json")
+
+        let wrongMethod = try await send(.delete, "/api/v1/operators/1")
+        #expect(wrongMethod.status == .methodNotAllowed)
+        #expect(wrongMethod.headers[.allow] == "GET, HEAD, PATCH")
+        #expect(try await wrongMethod.text == #"{"detail":"Method Not Allowed"}"#)
+
+        for target in ["/api/v1/leads?phone=%zz", "/api/v1/operators/%ff"] {
+            #expect(try await send(.get, target).status == .badRequest)
+        }
+    }
+
+    @Test("With Accept: application/problem+json errors follow RFC 9457")
+    func problems() async throws {
+        let accept: HTTPFields = [.accept: "application/json, application/problem+json"]
+        let unknown = try await send(.get, "/nowhere", headers: accept)
+        #expect(unknown.headers[.contentType] == "application/problem+json")
+        #expect(
+            try await unknown.text
+                == #"{"type":"about:blank","title":"Not Found","status":404,"detail":"Not Found"}"#)
+        let invalid = try await send(.get, "/api/v1/operators?limit=0", headers: accept)
+        #expect(
+            try await invalid.text == """
+                {"type":"about:blank","title":"Unprocessable Content","status":422,\
+                "detail":"The request is not valid; see errors","errors":[{"type":"greater_than_equal",\
+                "loc":["query","limit"],"msg":"Input should be greater than or equal to 1"}]}
+                """)
+    }
+
+    @Test("Faults of path, query and body are in one answer, in this order")
+    func allFaults() async throws {
+        let response = try await send(.patch, "/api/v1/operators/x", body: #"{"max_load":0,"name":1}"#)
+        #expect(response.status == .unprocessableContent)
+        #expect(
+            try await response.text == """
+                {"detail":[{"type":"int_parsing","loc":["path","operator_id"],\
+                "msg":"Input should be a valid integer, unable to parse string as an integer"},\
+                {"type":"string_type","loc":["body","name"],"msg":"Input should be a valid string"},\
+                {"type":"greater_than_equal","loc":["body","max_load"],\
+                "msg":"Input should be greater than or equal to 1"}]}
+                """)
+        let list = try await send(
+            .get, "/api/v1/contacts?limit=1001&after=-1&status=x&operator_id=&waiting=2&lead_id=1.5")
+        let types = try await list.text.matches(of: /"type":"(\w+)","loc":\["query","(\w+)"\]/).map {
+            "\($0.2) \($0.1)"
+        }
+        #expect(
+            types == [
+                "limit less_than_equal", "after greater_than_equal", "status literal_error", "operator_id int_parsing",
+                "lead_id int_parsing", "waiting bool_parsing",
+            ])
+        let nul = try await send(.get, "/api/v1/leads?external_id=a%00b")
+        #expect(try await nul.text.contains(#""type":"value_error","loc":["query","external_id"]"#))
+    }
+
+    @Test("An id beyond 64 bits is a fault of the path")
+    func hugeID() async throws {
+        for id in ["9223372036854775808", "-9223372036854775809", "99999999999999999999"] {
+            let response = try await send(.get, "/api/v1/contacts/\(id)")
+            #expect(response.status == .unprocessableContent)
+            #expect(try await response.text.contains(#""type":"int_parsing_size","loc":["path","contact_id"]"#))
+        }
+    }
+
+    @Test("A body that is no JSON is told where it stops being that")
+    func brokenBody() async throws {
+        let response = try await send(.patch, "/api/v1/operators/x", body: #"{"name": }"#)
+        #expect(response.status == .unprocessableContent)
+        #expect(
+            try await response.text == """
+                {"detail":[{"type":"json_invalid","loc":["body",9],"msg":"JSON decode error",\
+                "ctx":{"error":"Expecting value"}}]}
+                """)
+    }
+
+    @Test("A call without a body misses it")
+    func noBody() async throws {
+        let response = try await send(.post, "/api/v1/contacts")
+        #expect(response.status == .unprocessableContent)
+        #expect(try await response.text == #"{"detail":[{"type":"missing","loc":["body"],"msg":"Field required"}]}"#)
+    }
+
+    @Test("A body that is declared as something else is not read")
+    func mediaType() async throws {
+        let response = try await send(.post, "/api/v1/sources", headers: [.contentType: "text/plain"], body: "{}")
+        #expect(response.status == .unsupportedMediaType)
+        let json = try await send(
+            .post, "/api/v1/sources", headers: [.contentType: "application/vnd.x+json; charset=utf-8"], body: "{}")
+        #expect(json.status == .unprocessableContent)
+    }
+
+    @Test("A body may have a mebibyte and no more")
+    func bodySize() async throws {
+        let whole = String(repeating: " ", count: 1 << 20)
+        #expect(try await send(.post, "/api/v1/sources", body: whole).status == .unprocessableContent)
+        #expect(try await send(.post, "/api/v1/sources", body: whole + " ").status == .contentTooLarge)
+        let declared = try await send(.post, "/api/v1/sources", headers: [.contentLength: "1048577"])
+        #expect(declared.status == .contentTooLarge)
+    }
+
+    @Test("A distribution whose source differs from the path's is refused")
+    func differentSource() async throws {
+        let body = #"{"operator_weights":[{"operator_id":1,"source_id":7},{"operator_id":2,"source_id":8}]}"#
+        for method in [HTTPRequest.Method.post, .put] {
+            let response = try await send(method, "/api/v1/sources/7/distribution", body: body)
+            #expect(response.status == .badRequest)
+            #expect(try await response.text == #"{"detail":"source_id 8 in the body differs from 7 in the path"}"#)
+        }
+    }
+}
+
+@Suite struct InputTests {
+    private func input(_ target: String) async throws -> Input {
+        let request = Request(
+            head: HTTPRequest(method: .get, scheme: nil, authority: nil, path: target), body: body(nil))
+        return try await Input(request, for: Route(.get, "/", "") { _, _ in Response(status: .ok) }, parameters: [])
+    }
+
+    /// A body that ends with an error.
+    private func body(_ error: (any Error)?) -> RequestBody {
+        RequestBody(asyncSequence: AsyncThrowingStream<ByteBuffer, any Error> { $0.finish(throwing: error) })
+    }
+
+    @Test("A client that breaks off is no fault of ours")
+    func brokenOff() async throws {
+        struct Disconnected: Error {}
+        let head = HTTPRequest(method: .post, scheme: nil, authority: nil, path: "/")
+        let route = Route(.post, "/", "") { _, _ in Response(status: .ok) }
+        await #expect(throws: Refusal.unreadableBody) {
+            _ = try await Input(Request(head: head, body: body(Disconnected())), for: route, parameters: [])
+        }
+    }
+
+    @Test("A page is as long as asked for, and links to the next if there is one")
+    func link() async throws {
+        let ids = (1...5).map(Int64.init)
+        var input = try await input("/api/v1/contacts?status=active&limit=2&x=%D1%8F%20+&after=1&after=2&y")
+        let page = input.page()
+        let first = try await input.list(page, by: { $0 }) { page in
+            #expect(page.limit == 3 && page.after == 2)
+            return Array(ids.filter { $0 > page.after }.prefix(page.limit))
+        }
+        #expect(try await first.text == "[3,4]")
+        let link = "</api/v1/contacts?status=active&limit=2&x=%D1%8F%20%20&y=&after=4>; rel=\"next\""
+        #expect(first.headers[HTTPField.Name("Link")!] == link)
+        let last = try await input.list(page, by: { $0 }) { _ in [4, 5] }
+        #expect(try await last.text == "[4,5]")
+        #expect(last.headers[HTTPField.Name("Link")!] == nil)
+    }
+
+    @Test("A list is read from its beginning, a thousand at a time, unless it is said otherwise")
+    func defaultPage() async throws {
+        var input = try await input("/")
+        let page = input.page()
+        #expect(page.limit == 1000 && page.after == 0)
+    }
+}
+
+@Suite struct ErrorAnswerTests {
+    @Test(
+        "Each error of the CRM has its status and its words",
+        arguments: [
+            (.operatorNotFound(OperatorID(7)), 404, "Operator 7 not found"),
+            (.sourceNotFound(SourceID(-7)), 404, "Source -7 not found"),
+            (.leadNotFound(LeadID(7)), 404, "Lead 7 not found"),
+            (.contactNotFound(ContactID(7)), 404, "Contact 7 not found"),
+            (.sourceNameTaken("x"), 400, "Source with name 'x' already exists"),
+            (.operatorInactive(OperatorID(7)), 409, "Operator 7 is not active"),
+            (.operatorFull(OperatorID(7)), 409, "Operator 7 has no room for another contact"),
+            (.contactClosed(ContactID(7)), 409, "Contact 7 is closed"),
+            (.rejected, 409, "The change conflicts with what is stored and was not made"),
+        ] as [(CRMError, Int, String)])
+    func errors(_ error: CRMError, status: Int, detail: String) {
+        let answer = ErrorAnswer(error)
+        #expect(answer.status.code == status)
+        #expect(answer.detail == detail)
+        #expect(answer.headers.isEmpty)
+    }
+
+    @Test(
+        "What cannot be done now may be tried again in a second",
+        arguments: [
+            (.queueFull, "Too many requests are waiting; try again"),
+            (.deadline, "The request could not be completed in time and changed nothing; try again"),
+            (.outcomeUnknown, "The database did not confirm in time; the change may or may not have been made"),
+            (.database, "The database is not available; try again"),
+            (.shuttingDown, "The service is shutting down"),
+        ] as [(CRMError.Unavailable, String)])
+    func unavailable(_ reason: CRMError.Unavailable, detail: String) {
+        let answer = ErrorAnswer(CRMError.unavailable(reason))
+        #expect(answer.status == .serviceUnavailable)
+        #expect(answer.detail == detail)
+        #expect(answer.headers[.retryAfter] == "1")
+    }
+
+    @Test("Nothing of an unexpected error gets out")
+    func unexpected() async throws {
+        struct Secret: Error { let sql = "SELECT password" }
+        let answer = ErrorAnswer(Secret())
+        #expect(answer.status == .internalServerError)
+        #expect(try await answer.response(to: Accept([:])).text == #"{"detail":"Internal Server Error"}"#)
+    }
+
+    @Test("Hummingbird's own errors keep their status and lose their text")
+    func hummingbird() async throws {
+        let answer = ErrorAnswer(HTTPError(.forbidden, message: "/etc"))
+        #expect(answer.status == .forbidden)
+        #expect(answer.detail == "Forbidden")
+    }
+}
+
+extension Response {
+    /// The whole body.
+    var text: String {
+        get async throws {
+            let collector = BodyCollector()
+            try await body.write(collector)
+            return String(buffer: collector.buffer)
+        }
+    }
+}
+
+private final class BodyCollector: ResponseBodyWriter {
+    private(set) var buffer = ByteBuffer()
+
+    func write(_ buffer: ByteBuffer) { self.buffer.writeImmutableBuffer(buffer) }
+    func finish(_ trailingHeaders: HTTPFields?) {}
+}

@@ -1,0 +1,136 @@
+import TestSupport
+import Testing
+
+extension System {
+    @Suite("The command")
+    struct TheCommand {
+        @Test("Of several instances that start at once on an empty database one migrates, and all serve")
+        func parallelStart() async throws {
+            try await TestDatabase.with(.none) { database in
+                let psql = try Psql(database.url)
+                // Held until all five have seen the empty database and want to migrate it.
+                let lock = "hashtext('leads_crm.schema_migrations')"
+                try await psql.query("SELECT pg_advisory_lock(\(lock))")
+                async let start: Void = {
+                    try await eventually("five instances wait to migrate") {
+                        try await psql.number(
+                            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == 5
+                    }
+                    try await psql.query("SELECT pg_advisory_unlock(\(lock))")
+                }()
+                try await withInstances(5, on: database.url) { instances in
+                    for (number, instance) in instances.enumerated() {
+                        let answer = try await instance.client.post("/api/v1/operators", ["name": "Operator"])
+                        #expect(answer.json["id"] == JSON(number + 1), "\(answer)")
+                    }
+                }
+                try await start
+                let ledger = try await psql.numbers("SELECT version FROM schema_migrations ORDER BY 1")
+                #expect(ledger == Array(1...ledger.count))
+            }
+        }
+
+        @Test("migrate applies what is pending, once; --status says so and changes nothing")
+        func migrate() async throws {
+            try await TestDatabase.with(.none) { database in
+                let psql = try Psql(database.url)
+                let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+                let url = ["--database-url", database.url]
+                let before = try await Command.run(["migrate", "--status"] + url)
+                #expect(before.status == 0)
+                #expect(before.standardOutput.contains("pending"))
+                #expect(try await psql.number(tables) == 0)
+
+                let unknown = try await Command.run(["migrate", "--to", "999999"] + url)
+                #expect(unknown.status != 0)
+                #expect(unknown.standardError.contains("999999"), "\(unknown)")
+                #expect(try await psql.number(tables) == 0)
+
+                let first = try await Command.run(["migrate", "--to", "1"] + url)
+                #expect(first.status == 0, "\(first)")
+                #expect(try await psql.numbers("SELECT version FROM schema_migrations") == [1])
+                // The URL may as well come from the environment.
+                let all = try await Command.run(["migrate"], environment: ["DATABASE_URL": database.url])
+                #expect(all.status == 0, "\(all)")
+                let after = try await Command.run(["migrate", "--status"] + url)
+                #expect(!after.standardOutput.contains("pending"))
+                let ledger = "SELECT version, name, applied_at FROM schema_migrations ORDER BY 1"
+                let applied = try await psql.query(ledger)
+                #expect(try await Command.run(["migrate"] + url).status == 0)
+                #expect(try await psql.query(ledger) == applied)
+            }
+        }
+
+        @Test("check names the counters that differ from a recount, and exits with 1")
+        func check() async throws {
+            try await Desk.open { desk in
+                let anna = try await desk.newOperator()
+                let source = try await desk.newSource([anna])
+                try await desk.register(3, at: source)
+                let url = ["--database-url", desk.database.url]
+                #expect(try await Command.run(["check"] + url).status == 0)
+
+                func setLoad(_ load: Int) async throws {
+                    try await desk.psql.query(
+                        """
+                        BEGIN; ALTER TABLE operators DISABLE TRIGGER USER;
+                        UPDATE operators SET current_load = \(load);
+                        ALTER TABLE operators ENABLE TRIGGER USER; COMMIT
+                        """)
+                }
+                try await setLoad(5)
+                let load = try await Command.run(["check"] + url)
+                #expect(load.status == 1)
+                #expect(load.standardOutput.contains("operator \(anna)"), "\(load)")
+                try await setLoad(3)
+
+                try await desk.psql.query("UPDATE distribution_counts SET contacts_count = contacts_count + 1")
+                let count = try await Command.run(["check"] + url)
+                #expect(count.status == 1)
+                #expect(count.standardOutput.contains("source \(source)"), "\(count)")
+                try await desk.psql.query("UPDATE distribution_counts SET contacts_count = contacts_count - 1")
+            }
+        }
+
+        @Test("--version and --help answer and exit with 0")
+        func help() async throws {
+            let version = try await Command.run(["--version"])
+            #expect(version.status == 0)
+            #expect(version.standardOutput.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil)
+            let help = try await Command.run(["--help"])
+            #expect(help.status == 0)
+            for word in ["serve", "migrate", "check"] { #expect(help.standardOutput.contains(word)) }
+            let serve = try await Command.run(["serve", "--help"])
+            #expect(serve.status == 0)
+            for word in ["--host", "--port", "--database-url", "DATABASE_URL"] {
+                #expect(serve.standardOutput.contains(word))
+            }
+        }
+
+        @Test(
+            "A wrong flag, setting or URL is said on standard error, and the exit status is not 0",
+            arguments: [
+                (["--nonsense"], [:], "--nonsense"),
+                (["nonsense"], [:], "nonsense"),
+                (["serve", "--port", "x"], [:], "--port"),
+                (["serve", "--port", "70000"], [:], "--port"),
+                (["migrate", "--to", "x"], [:], "--to"),
+                (["migrate"], [:], "DATABASE_URL"),
+                (["check"], [:], "DATABASE_URL"),
+                (["migrate", "--database-url", "no url"], [:], "no url"),
+                (["migrate", "--database-url", "postgresql://127.0.0.1:1/x"], [:], "127.0.0.1"),
+                (["serve", "--database-url", "no url"], [:], "no url"),
+                (["serve"], ["REQUEST_TIMEOUT": "soon"], "REQUEST_TIMEOUT"),
+                (["serve"], ["PORT": "soon"], "PORT"),
+                (["serve"], ["ASSIGNMENT_GATE": "ajar"], "ASSIGNMENT_GATE"),
+                (["serve"], ["DATABASE_POOL": "0"], "DATABASE_POOL"),
+            ] as [([String], [String: String], String)])
+        func wrong(arguments: [String], environment: [String: String], word: String) async throws {
+            let environment = environment.merging(["HOST": "127.0.0.1"]) { given, _ in given }
+            let output = try await Command.run(arguments, environment: environment)
+            #expect(output.status > 0, "\(output)")
+            #expect(output.standardError.contains(word), "\(output)")
+            #expect(!output.standardError.contains("Fatal error"), "\(output)")
+        }
+    }
+}

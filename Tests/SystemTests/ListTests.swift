@@ -1,0 +1,100 @@
+import TestSupport
+import Testing
+
+extension System {
+    @Suite("Lists")
+    struct Lists {
+        @Test("Every list comes in pages, ordered by id, each with a link to the next")
+        func pages() async throws {
+            try await Desk.open { desk in
+                let operators = try await inParallel(5) { _ in try await desk.newOperator() }
+                let sources = try await inParallel(5) { _ in try await desk.newSource() }
+                let source = sources.min()!
+                try await desk.setWeights(of: source, Dictionary(uniqueKeysWithValues: operators.map { ($0, 1) }))
+                try await desk.register(5, at: source)
+                for path in [
+                    "/api/v1/operators", "/api/v1/sources", "/api/v1/contacts", "/api/v1/leads",
+                    "/api/v1/sources/\(source)/distribution", "/api/v1/contacts?status=active&source_id=\(source)",
+                ] {
+                    let all = try await desk.client.get(path)
+                    #expect(all.json.elements.count == 5)
+                    #expect(all[header: "link"] == nil)
+                    let ids = all.json.elements.compactMap { $0["id"].int }
+                    #expect(ids == ids.sorted())
+
+                    let separator = path.contains("?") ? "&" : "?"
+                    var next: String? = path + separator + "limit=2"
+                    var pages: [[JSON]] = []
+                    while let link = next {
+                        let page = try await desk.client.get(link)
+                        #expect(page.status == 200)
+                        pages.append(page.json.elements)
+                        next = try page[header: "link"].map { header in
+                            try String(#require(header.wholeMatch(of: /<(.*)>; *rel="next"/), "\(header)").1)
+                                .replacing(desk.client.baseURL, with: "")
+                        }
+                    }
+                    #expect(pages.map(\.count) == [2, 2, 1], "\(path)")
+                    #expect(pages.flatMap(\.self) == all.json.elements, "\(path)")
+                    let rest = try await desk.client.get(path + separator + "after=\(ids[1])")
+                    #expect(rest.json.elements == Array(all.json.elements[2...]), "\(path)")
+                }
+            }
+        }
+
+        @Test("A list has at most 1000 elements, and 1000 if nothing else is asked for")
+        func limit() async throws {
+            try await Desk.open { desk in
+                try await desk.psql.query(
+                    "INSERT INTO operators (name) SELECT 'Operator ' || n FROM generate_series(1, 1001) AS n")
+                let standard = try await desk.client.get("/api/v1/operators")
+                #expect(standard.json.elements.count == 1000)
+                #expect(standard[header: "link"]?.contains("after=1000") == true)
+                #expect(try await desk.client.get("/api/v1/operators?limit=1000").json == standard.json)
+                #expect(try await desk.client.get("/api/v1/operators?after=1000").json.elements.count == 1)
+                for (query, type) in [
+                    ("limit=0", "greater_than_equal"), ("limit=1001", "less_than_equal"), ("limit=x", "int_parsing"),
+                    ("after=-1", "greater_than_equal"), ("after=x", "int_parsing"),
+                ] {
+                    let answer = try await desk.client.get("/api/v1/operators?\(query)")
+                    #expect(answer.status == 422, "\(query)")
+                    #expect(answer.json["detail"][0]["type"] == .string(type), "\(query)")
+                    #expect(answer.json["detail"][0]["loc"][0] == "query")
+                }
+            }
+        }
+
+        @Test("Contacts are filtered by status, operator, source, lead, and by whether they wait")
+        func contactFilters() async throws {
+            try await Desk.open { desk in
+                let anna = try await desk.newOperator(maxLoad: 2)
+                let (bot, form) = (try await desk.newSource([anna]), try await desk.newSource())
+                let closed = try await desk.registerOne(at: bot)
+                _ = try await desk.client.patch("/api/v1/contacts/\(closed["id"])", ["status": "closed"])
+                let held = try await desk.registerOne(at: bot)
+                let waiting = try await desk.registerOne(at: form)
+                let expected: [(String, [JSON])] = [
+                    ("status=active", [held["id"], waiting["id"]]),
+                    ("status=closed", [closed["id"]]),
+                    ("operator_id=\(anna)", [closed["id"], held["id"]]),
+                    ("source_id=\(form)", [waiting["id"]]),
+                    ("lead_id=\(held["lead_id"])", [held["id"]]),
+                    ("waiting=true", [waiting["id"]]),
+                    ("waiting=false", [closed["id"], held["id"], waiting["id"]]),
+                    ("operator_id=\(anna)&status=active", [held["id"]]),
+                    ("source_id=\(bot)&waiting=true", []),
+                    ("operator_id=77", []), ("source_id=77", []), ("lead_id=77", []),
+                ]
+                for (query, ids) in expected {
+                    let answer = try await desk.client.get("/api/v1/contacts?\(query)")
+                    #expect(answer.status == 200, "\(query)")
+                    #expect(answer.json.elements.map { $0["id"] } == ids, "\(query)")
+                }
+                for query in ["status=open", "operator_id=x", "source_id=1.5", "lead_id=", "waiting=maybe"] {
+                    let answer = try await desk.client.get("/api/v1/contacts?\(query)")
+                    #expect(answer.status == 422, "\(query)")
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension System {
+    @Suite("serve without a database URL")
+    struct PrivatePostgres {
+        @Test(
+            "It makes a PostgreSQL in .leads-crm, stops it with itself, and finds the data again, also after kill -9 of both"
+        )
+        func survives() async throws {
+            let directory = try ScratchDirectory.makeSubdirectory("empty")
+            let first = try await start(in: directory)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: directory) == [".leads-crm"])
+            #expect(try await first.client.post("/api/v1/operators", ["name": "Анна"]).status == 201)
+            let postmaster = try postmaster(in: directory)
+            #expect(isRunning(postmaster))
+            #expect(try await first.stop(SIGINT) == 0)
+            #expect(!isRunning(postmaster))
+
+            let second = try await start(in: directory)
+            #expect(try await second.client.get("/api/v1/operators/1").json["name"] == "Анна")
+            #expect(try await second.client.post("/api/v1/operators", ["name": "Борис"]).status == 201)
+            let killed = try self.postmaster(in: directory)
+            kill(killed, SIGKILL)
+            try await second.kill()
+            try await eventually("the postmaster is gone") { !isRunning(killed) }
+
+            let third = try await start(in: directory)
+            let names = try await third.client.get("/api/v1/operators").json.elements.map { $0["name"] }
+            #expect(names == ["Анна", "Борис"])
+            let last = try self.postmaster(in: directory)
+            #expect(try await third.stop(SIGTERM) == 0)
+            #expect(!isRunning(last))
+        }
+
+        @Test("After kill -9 of the instance alone, the next start uses the PostgreSQL that it left, and stops it")
+        func leftBehind() async throws {
+            let directory = try ScratchDirectory.makeSubdirectory("empty")
+            let first = try await start(in: directory)
+            #expect(try await first.client.post("/api/v1/operators", ["name": "Анна"]).status == 201)
+            try await first.kill()
+            let postmaster = try postmaster(in: directory)
+            let second = try await start(in: directory)
+            #expect(try await second.client.get("/api/v1/operators/1").json["name"] == "Анна")
+            #expect(try self.postmaster(in: directory) == postmaster)
+            #expect(try await second.stop(SIGINT) == 0)
+            #expect(!isRunning(postmaster))
+        }
+
+        private func start(in directory: String) async throws -> Instance {
+            let instance = try await Instance.start(databaseURL: nil, in: directory)
+            InstanceLogs.add(instance)
+            return instance
+        }
+
+        private func postmaster(in directory: String) throws -> pid_t {
+            let file = try String(contentsOfFile: directory + "/.leads-crm/data/postmaster.pid", encoding: .utf8)
+            return try #require(file.split(separator: "\n").first.flatMap { pid_t($0) })
+        }
+
+        /// Whether a process runs; one that has ended and that nobody has waited for does not.
+        private func isRunning(_ process: pid_t) -> Bool {
+            let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+            return stat.map { !$0.contains(") Z ") } ?? false
+        }
+    }
+}

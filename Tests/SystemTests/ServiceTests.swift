@@ -1,0 +1,124 @@
+import TestSupport
+import Testing
+
+extension System {
+    @Suite("Around the API")
+    struct Service {
+        @Test("Health, the root, the description and the documentation are served")
+        func pages() async throws {
+            try await Desk.open { desk in
+                let health = try await desk.client.get("/health")
+                #expect(health.status == 200)
+                #expect(health.json == ["status": "ok"])
+
+                let root = try await desk.client.send("GET", "/", headers: ["accept": "application/json"])
+                #expect(root.status == 200)
+                #expect(root.json.keys == ["message", "version", "docs"])
+                #expect(root.json["docs"] == "/docs")
+                let page = try await desk.client.send("GET", "/", headers: ["accept": "text/html,*/*;q=0.8"])
+                #expect(page.status == 200)
+                #expect(page[header: "content-type"]?.hasPrefix("text/html") == true)
+                #expect(page.text.contains("<html"))
+
+                let docs = try await desk.client.get("/docs")
+                #expect(docs.status == 200)
+                #expect(docs[header: "content-type"]?.hasPrefix("text/html") == true)
+                let description = try await desk.client.get("/openapi.json")
+                #expect(description.status == 200)
+                #expect(description[header: "content-type"] == "application/json")
+                #expect(description.json["openapi"].string?.hasPrefix("3.") == true)
+                #expect(description.json["paths"].keys.isSuperset(of: Self.paths.map(\.path)))
+            }
+        }
+
+        private static let paths: [(path: String, methods: Set<String>)] = [
+            ("/api/v1/operators", ["GET", "POST"]),
+            ("/api/v1/operators/{operator_id}", ["GET", "PATCH"]),
+            ("/api/v1/sources", ["GET", "POST"]),
+            ("/api/v1/sources/{source_id}", ["GET", "PATCH"]),
+            ("/api/v1/sources/{source_id}/distribution", ["GET", "POST", "PUT"]),
+            ("/api/v1/contacts", ["GET", "POST"]),
+            ("/api/v1/contacts/{contact_id}", ["GET", "PATCH"]),
+            ("/api/v1/contacts/stats/distribution", ["GET"]),
+            ("/api/v1/leads", ["GET"]),
+            ("/api/v1/leads/{lead_id}", ["GET"]),
+            ("/health", ["GET"]), ("/", ["GET"]),
+        ]
+
+        @Test("A method that a path does not have is refused, and Allow says which it has")
+        func methods() async throws {
+            try await Desk.open { desk in
+                for (path, methods) in Self.paths {
+                    let path = path.replacing(/\{.*\}/, with: "1")
+                    for method in Set(["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"]).subtracting(
+                        methods)
+                    {
+                        let answer = try await desk.client.send(method, path)
+                        #expect(answer.status == 405, "\(method) \(path)")
+                        #expect(answer.json == ["detail": "Method Not Allowed"], "\(method) \(path)")
+                        let allowed = answer[header: "allow"]?.split(separator: ", ").map(String.init) ?? []
+                        #expect(Set(allowed).subtracting(["HEAD"]) == methods, "\(method) \(path)")
+                    }
+                }
+            }
+        }
+
+        @Test("An unknown path is not found, whatever the method")
+        func unknownPaths() async throws {
+            try await Desk.open { desk in
+                for path in ["/api", "/api/v1", "/api/v2/operators", "/api/v1/operators/1/2", "/operators", "/x%20y"] {
+                    for method in ["GET", "POST", "DELETE", "PROPFIND"] {
+                        let answer = try await desk.client.send(method, path)
+                        #expect(answer.status == 404, "\(method) \(path)")
+                        #expect(answer.json == ["detail": "Not Found"], "\(method) \(path)")
+                    }
+                }
+            }
+        }
+
+        @Test("HEAD answers like GET, without the body")
+        func head() async throws {
+            try await Desk.open { desk in
+                let id = try await desk.newOperator()
+                for path in ["/", "/health", "/api/v1/operators", "/api/v1/operators/\(id)", "/api/v1/operators/77"] {
+                    let get = try await desk.client.get(path)
+                    let head = try await desk.client.send("HEAD", path)
+                    #expect(head.status == get.status, "\(path)")
+                    #expect(head[header: "content-type"] == get[header: "content-type"])
+                    #expect(head[header: "content-length"] == get[header: "content-length"])
+                    #expect(head.body.isEmpty, "\(path)")
+                }
+            }
+        }
+
+        @Test("Who accepts problem details gets errors as RFC 9457 has them")
+        func problemDetails() async throws {
+            try await Desk.open { desk in
+                let headers = [
+                    "accept": "application/problem+json, application/json", "content-type": "application/json",
+                ]
+                let notFound = try await desk.client.send("GET", "/api/v1/operators/7", headers: headers)
+                #expect(notFound.status == 404)
+                #expect(notFound[header: "content-type"] == "application/problem+json")
+                #expect(notFound.json.keys == ["type", "title", "status", "detail"])
+                #expect(notFound.json["type"].string != nil)
+                #expect(notFound.json["title"].string != nil)
+                #expect(notFound.json["status"] == 404)
+                #expect(notFound.json["detail"] == "Operator 7 not found")
+
+                let invalid = try await desk.client.send(
+                    "POST", "/api/v1/operators", headers: headers, body: Array(#"{"max_load": 0}"#.utf8))
+                #expect(invalid.status == 422)
+                #expect(invalid[header: "content-type"] == "application/problem+json")
+                #expect(invalid.json.keys == ["type", "title", "status", "detail", "errors"])
+                #expect(invalid.json["detail"].string != nil)
+                #expect(invalid.json["errors"].elements.map { $0["type"] } == ["missing", "greater_than_equal"])
+
+                let created = try await desk.client.send(
+                    "POST", "/api/v1/operators", headers: headers, body: Array(#"{"name": "x"}"#.utf8))
+                #expect(created.status == 201)
+                #expect(created[header: "content-type"] == "application/json")
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+import TestSupport
+
+/// The members of the contract's records.
+enum Shape {
+    static let `operator`: Set = [
+        "id", "name", "is_active", "max_load", "current_load", "created_at", "updated_at",
+    ]
+    static let source: Set = ["id", "name", "description", "created_at"]
+    static let weight: Set = ["id", "operator_id", "source_id", "weight", "created_at"]
+    static let contact: Set = [
+        "id", "lead_id", "source_id", "operator_id", "status", "message", "created_at", "updated_at",
+    ]
+    static let contactWithDetails = contact.union(["lead", "operator", "source"])
+    static let lead: Set = ["id", "external_id", "phone", "email", "name", "created_at", "updated_at"]
+    static let leadWithContacts = lead.union(["contacts"])
+    static let count: Set = ["source_id", "source_name", "operator_id", "operator_name", "contacts_count"]
+
+    /// Whether a value is a time of RFC 3339 in UTC.
+    static func isTime(_ value: JSON) -> Bool {
+        value.string?.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/) != nil
+    }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension System {
+    @Suite("A stopped instance")
+    struct Shutdown {
+        @Test("SIGTERM in a burst: nothing is stored that was not answered, and the exit status is 0")
+        func burst() async throws {
+            try await Desk.open(instances: 2) { desk in
+                let source = try await desk.newSource([desk.newOperator(maxLoad: 100_000)])
+                let traffic = Traffic(desk.instances.map(\.client), source: source)
+                try await traffic.flow(width: 40) {
+                    try await traffic.advance(by: 200)
+                    #expect(try await desk.instances[0].stop() == 0)
+                    try await traffic.advance(by: 200)
+                }
+                #expect(traffic.unanswered(by: 0) > 0, "the instance was stopped in the middle of the burst")
+                #expect(traffic.unanswered(by: 1) == 0)
+                #expect(traffic.refusals.allSatisfy { $0.answer.status == 503 }, "\(traffic.refusals)")
+                try await traffic.expectStored(desk.psql, onlyAcknowledged: true)
+            }
+        }
+
+        @Test("What waits for the database when SIGTERM comes is still done and answered")
+        func waiting() async throws {
+            try await Desk.open { desk in
+                let source = try await desk.newSource([desk.newOperator(maxLoad: 100)])
+                let blocker = try Psql(desk.database.url)
+                try await blocker.query("BEGIN")
+                try await blocker.query("LOCK TABLE contacts IN ACCESS EXCLUSIVE MODE")
+                let port = try #require(URL(string: desk.client.baseURL)?.port)
+                let requests = try (1...20).map { _ in
+                    try SentRequest(to: port, "/api/v1/contacts", body: #"{"source_id": \#(source)}"#)
+                }
+                try await eventually("the instance has read all requests") { try !hasUnreadBytes(port: port) }
+                try await eventually("a transaction waits for the lock") {
+                    try await desk.psql.number("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0
+                }
+                desk.instances[0].command.process.signal(SIGTERM)
+                try await eventually("the instance takes no more connections") {
+                    (try? SentRequest(to: port, "/health", body: "")) == nil
+                }
+                try await blocker.query("COMMIT")
+                for request in requests {
+                    let answer = await request.answer()
+                    #expect(answer.hasPrefix("HTTP/1.1 201 "), "\(answer)")
+                }
+                #expect(try await desk.instances[0].command.process.end() == 0)
+                #expect(try await desk.psql.number("SELECT count(*) FROM contacts") == requests.count)
+            }
+        }
+
+        /// Whether the kernel holds bytes for a port that nobody has read yet.
+        private func hasUnreadBytes(port: Int) throws -> Bool {
+            let connections = try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8).split(separator: "\n")
+            return connections.dropFirst().contains { line in
+                let fields = line.split(separator: " ")
+                let isEstablished = fields[3] == "01"
+                let unread = fields[4].split(separator: ":")[1]
+                return isEstablished && fields[1].hasSuffix(":" + String(format: "%04X", port))
+                    && UInt64(unread, radix: 16) != 0
+            }
+        }
+
+        /// A POST that has been sent whole, on a connection of its own.
+        private struct SentRequest {
+            private let handle: FileHandle
+
+            /// - Throws: `POSIXError` if nobody takes the connection.
+            init(to port: Int, _ path: String, body: String) throws {
+                let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+                handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+                var address = sockaddr_in()
+                address.sin_family = sa_family_t(AF_INET)
+                address.sin_port = in_port_t(port).bigEndian
+                address.sin_addr.s_addr = INADDR_LOOPBACK.bigEndian
+                let result = withUnsafePointer(to: address) {
+                    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                    }
+                }
+                guard result == 0 else { throw POSIXError(.ECONNREFUSED) }
+                let lines = [
+                    "POST \(path) HTTP/1.1", "Host: localhost", "Content-Type: application/json",
+                    "Content-Length: \(body.utf8.count)", "Connection: close", "", body,
+                ]
+                try handle.write(contentsOf: Data(lines.joined(separator: "\r\n").utf8))
+            }
+
+            /// All that comes back until the connection is closed.
+            func answer() async -> String {
+                await withCheckedContinuation { continuation in
+                    DispatchQueue.global().async {
+                        let data = (try? handle.readToEnd()) ?? Data()
+                        continuation.resume(returning: String(decoding: data, as: UTF8.self))
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+import Synchronization
+import TestSupport
+import Testing
+
+/// All tests against running instances, one after another: each of them uses the whole machine, and some of them
+/// look at the clock.
+@Suite(.serialized, .instanceLogs, .timeLimit(.minutes(5)))
+enum System {}
+
+extension Trait where Self == IssueHandlingTrait {
+    /// Puts what a test's instances wrote to standard error beside what went wrong.
+    static var instanceLogs: Self {
+        .compactMapIssues { issue in
+            var issue = issue
+            // The trait is applied once for each suite around the test.
+            issue.comments += InstanceLogs.current.filter { !issue.comments.contains($0) }
+            return issue
+        }
+    }
+}
+
+/// The instances of the tests that run now.
+enum InstanceLogs {
+    private static let instances = Mutex<[Test.ID: [Instance]]>([:])
+
+    /// Remembers an instance of the current test.
+    static func add(_ instance: Instance) {
+        guard let test = Test.current?.id else { return }
+        instances.withLock { $0[test, default: []].append(instance) }
+    }
+
+    /// The last lines of each instance of the current test that wrote any.
+    static var current: [Comment] {
+        let instances = instances.withLock { all in Test.current.flatMap { all[$0.id] } ?? [] }
+        return instances.compactMap { instance in
+            let lines = instance.command.standardError.split(separator: "\n").suffix(30)
+            return lines.isEmpty ? nil : "\(instance.client.baseURL):\n\(lines.joined(separator: "\n"))"
+        }
+    }
+}

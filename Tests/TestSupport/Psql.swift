@@ -1,0 +1,72 @@
+import Foundation
+
+/// A session of PostgreSQL's own client: what tests see through it, no line of ours has touched.
+public final class Psql: Sendable {
+    private let process: ChildProcess
+    private let sockets: SocketPair
+    // Reading blocks, and a thread of the cooperative pool must not.
+    private let queue = DispatchQueue(label: "psql")
+
+    /// A statement that PostgreSQL refused, or a session that has ended.
+    public struct Failure: Error, CustomStringConvertible {
+        /// Five characters; "57P01" stands for a session that has ended too.
+        public let sqlState: String
+        public let message: String
+        public var description: String { "\(sqlState): \(message)" }
+    }
+
+    /// Starts `psql`; it connects meanwhile.
+    public init(_ url: String) throws {
+        sockets = try SocketPair()
+        process = try ChildProcess(
+            ["psql", "-X", "-q", "-A", "-t", "-F", "\t", "-d", url], in: ScratchDirectory.makeSubdirectory("psql"),
+            streams: .socket(sockets.theirs))
+        // Otherwise the end of psql would be no end of file here.
+        try sockets.theirs.close()
+    }
+
+    /// Runs one statement and waits for its end; statements of one session run one after another.
+    ///
+    /// - Returns: The rows, each an array of texts; NULL is an empty text. Values hold no tab and no line break.
+    /// - Throws: ``Failure``.
+    @discardableResult
+    public func query(_ statement: String) async throws -> [[String]] {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async { continuation.resume(with: Result { try self.run(statement) }) }
+        }
+    }
+
+    /// The first column of the first row, as a number.
+    public func number(_ statement: String) async throws -> Int {
+        guard let text = try await query(statement).first?.first, let number = Int(text) else {
+            throw Failure(sqlState: "02000", message: "no number from \(statement)")
+        }
+        return number
+    }
+
+    /// The first column, as numbers.
+    public func numbers(_ statement: String) async throws -> [Int] {
+        try await query(statement).compactMap { Int($0[0]) }
+    }
+
+    private func run(_ statement: String) throws -> [[String]] {
+        let end = "\u{1}end"
+        let report = "\\echo \u{1} :ERROR :SQLSTATE :LAST_ERROR_MESSAGE \(end)"
+        let hasEnded = Failure(sqlState: "57P01", message: "psql has ended")
+        guard sockets.send("\(statement);\n\(report)\n") else { throw hasEnded }
+        var answer = Data()
+        while !answer.suffix(end.utf8.count + 1).elementsEqual("\(end)\n".utf8) {
+            let more = sockets.receive()
+            guard !more.isEmpty else { throw hasEnded }
+            answer += more
+        }
+        let text = String(decoding: answer, as: UTF8.self)
+        let start = text.lastIndex { $0 == "\u{1}" }.flatMap { text[..<$0].lastIndex(of: "\u{1}") } ?? text.startIndex
+        let status = text[start...].dropFirst(2).split(separator: " ", maxSplits: 2)
+        guard status[0] == "false" else {
+            throw Failure(sqlState: String(status[1]), message: String(status[2].dropLast(end.count + 2)))
+        }
+        return text[..<start].split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+            .map { $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init) }
+    }
+}

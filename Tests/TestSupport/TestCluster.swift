@@ -1,0 +1,48 @@
+import EmbeddedPostgres
+import Foundation
+
+/// The private PostgreSQL of this test process: started when the first test needs it, gone when the process ends.
+public enum TestCluster {
+    /// The URL of a database of the cluster.
+    static func url(ofDatabase name: String) async throws -> String {
+        try await postgres.value.url(ofDatabase: name)
+    }
+
+    /// Runs a statement in the cluster's own database, from which no test reads.
+    static func execute(_ statement: String) async throws {
+        try await maintenance.value.query(statement)
+    }
+
+    /// The name of a database that has all migrations and no rows.
+    static var template: String {
+        get async throws { try await migrated.value }
+    }
+
+    private static let postgres = Task {
+        // What is lost when the machine crashes is of no use afterwards; tests that crash PostgreSQL start their own.
+        try await EmbeddedPostgres.start(
+            in: ScratchDirectory.makeSubdirectory("cluster"),
+            settings: [
+                "fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "300",
+            ])
+    }
+
+    private static let maintenance = Task { try await Psql(postgres.value.url) }
+
+    private static let migrated = Task {
+        let name = "migrated"
+        try await execute("CREATE DATABASE \(name)")
+        let result = try await Command.run(["migrate", "--database-url", url(ofDatabase: name)])
+        guard result.status == 0 else { throw Command.Failure("migrate: \(result)") }
+        return name
+    }
+}
+
+extension EmbeddedPostgres {
+    /// The URL of another database of this cluster.
+    func url(ofDatabase name: String) throws -> String {
+        guard var components = URLComponents(string: url) else { throw URLError(.badURL) }
+        components.path = "/" + name
+        return components.string ?? url
+    }
+}
