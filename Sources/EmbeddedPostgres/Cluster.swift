@@ -21,7 +21,7 @@ struct Cluster: Sendable {
     init(in path: String) async throws {
         account = try Account.forServer()
         directory = try await place(FilePath(path), for: account)
-        socketDirectory = try placeSocket(of: directory, port: Cluster.port, for: account)
+        socketDirectory = placeOfSocket(of: directory, port: Cluster.port)
         installation = try await Installation.find(for: directory.appending("data"))
     }
 
@@ -53,6 +53,7 @@ struct Cluster: Sendable {
         // Left by a creation that was killed. Its processes may still be busy there: hence never the same name.
         _ = try? await Account.current.run("sh", ["-c", "rm -rf data.*"], in: directory)
         if !exists(data.appending("PG_VERSION")) { try await create(settings: settings) }
+        try makePrivateDirectory(socketDirectory, for: account)
         let log = directory.appending("postgresql.log")
         try naming(log) {
             try FileDescriptor.open(log, .writeOnly, options: .create, permissions: .ownerReadWrite).close()
@@ -79,8 +80,9 @@ struct Cluster: Sendable {
     ///
     /// A server that does not run is no error.
     func stop() async throws {
-        guard (try? await pgCtl("status")) != nil else { return }
-        try await pgCtl("stop", "-m", "fast", "-t", "300")
+        if (try? await pgCtl("status")) != nil { try await pgCtl("stop", "-m", "fast", "-t", "300") }
+        // It may lie in /tmp, where nothing is to be left.
+        rmdir(socketDirectory.string)
     }
 
     private var data: FilePath { directory.appending("data") }

@@ -31,37 +31,36 @@ func place(_ path: FilePath, for account: Account) async throws -> FilePath {
     return directory
 }
 
-/// Sees to a directory for the unix socket that only `account` (and root) can enter.
-///
-/// It is `socket` in `directory` unless the socket's path would be too long for the system or confuse libpq.
-///
-/// - Throws: `EmbeddedPostgresError.file`, `EmbeddedPostgresError.insecureSocketDirectory`.
-func placeSocket(of directory: FilePath, port: String, for account: Account) throws -> FilePath {
-    var place = directory.appending("socket")
+/// Where the unix socket of the server in `directory` lies: in `socket` there, unless the socket's path would be too
+/// long for the system or confuse libpq.
+func placeOfSocket(of directory: FilePath, port: String) -> FilePath {
+    let place = directory.appending("socket")
     let limit = MemoryLayout.size(ofValue: sockaddr_un().sun_path)
     // libpq takes a comma for the end of one host's name and the beginning of another's.
-    if "\(place)/.s.PGSQL.\(port)".utf8.count >= limit || "\(place)".contains(",") {
-        // FNV-1a: all it takes is that two directories rarely share a name.
-        let hash = "\(place)".utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-        place = FilePath("/tmp/leads-crm-" + String(hash, radix: 16))
-    }
-    if try createDirectory(place, mode: 0o700) { try account.own(place) }
-    var status = stat()
-    try check(place, lstat(place.string, &status))
-    guard status.st_mode & S_IFMT == S_IFDIR, status.st_uid == account.user, status.st_mode & 0o077 == 0 else {
-        throw EmbeddedPostgresError.insecureSocketDirectory(place.string)
-    }
-    return place
+    if "\(place)/.s.PGSQL.\(port)".utf8.count < limit, !"\(place)".contains(",") { return place }
+    // FNV-1a: all it takes is that two directories rarely share a name.
+    let hash = "\(place)".utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    return FilePath("/tmp/leads-crm-" + String(hash, radix: 16))
 }
 
-/// Creates a directory, and returns whether it did: false when there is something of that name.
+/// Sees to a directory that only `account` (and root) can enter.
+///
+/// Throws `EmbeddedPostgresError.file`, `EmbeddedPostgresError.insecureSocketDirectory`.
+func makePrivateDirectory(_ path: FilePath, for account: Account) throws {
+    try createDirectory(path, mode: 0o700)
+    var status = stat()
+    try check(path, lstat(path.string, &status))
+    guard status.st_mode & S_IFMT == S_IFDIR, status.st_mode & 0o077 == 0,
+        [Account.current.user, account.user].contains(status.st_uid)
+    else { throw EmbeddedPostgresError.insecureSocketDirectory(path.string) }
+    try account.own(path)
+}
+
+/// Creates a directory unless there is something of that name.
 ///
 /// Throws `EmbeddedPostgresError.file`.
-@discardableResult
-private func createDirectory(_ path: FilePath, mode: mode_t) throws -> Bool {
-    let status = mkdir(path.string, mode)
-    if status == 0 || errno != EEXIST { try check(path, status) }
-    return status == 0
+private func createDirectory(_ path: FilePath, mode: mode_t) throws {
+    if mkdir(path.string, mode) != 0, errno != EEXIST { try check(path, -1) }
 }
 
 /// Makes a directory with a name of its own, which begins with `prefix`, for the current account only.

@@ -76,7 +76,7 @@ extension Route {
         let id: SourceID = input.id("source_id")
         let weights = input.body { Weights(&$0) }
         try input.check()
-        if let other = weights.sources.first, other != id {
+        if let other = weights.sources.first(where: { $0 != id }) {
             throw Refusal.differentSource(inBody: other, inPath: id)
         }
         return try await api.crm.setDistribution(of: id, weights.assignments, replacing: replacing)

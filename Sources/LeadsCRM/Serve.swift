@@ -93,7 +93,9 @@ struct Serve: AsyncParsableCommand {
                 let applied = try Migrations.migrate(&connection)
                 if !applied.isEmpty { logger.info("migrated to version \(applied.last!)") }
                 return
-            } catch PostgresError.connectionLost(let reason) where ContinuousClock.now < end && !configuration.isServerUp {
+            } catch PostgresError.connectionLost(let reason)
+                where ContinuousClock.now < end && !configuration.isServerUp
+            {
                 logger.warning("waiting for PostgreSQL: \(reason)")
                 try await Task.sleep(for: .seconds(1))
             }

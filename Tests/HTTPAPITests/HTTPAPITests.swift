@@ -12,7 +12,14 @@ import Testing
 /// What is answered without asking the database.
 @Suite struct HTTPAPITests {
     private static let logger = Logger(label: "test")
-    private static let crm = CRM(CRM.Configuration(connection: ConnectionConfiguration(url: "")), logger: logger)
+    /// Runs, so that what does ask the database is answered with 503.
+    private static let crm: CRM = {
+        var configuration = CRM.Configuration(connection: ConnectionConfiguration(url: "host=/nowhere"))
+        configuration.requestTimeout = .milliseconds(100)
+        let crm = CRM(configuration, logger: logger)
+        Task { try await crm.run() }
+        return crm
+    }()
 
     /// Answers a request as it would arrive. There is no database.
     private func send(
@@ -175,6 +182,15 @@ import Testing
         #expect(try await send(.post, "/api/v1/sources", body: whole + " ").status == .contentTooLarge)
         let declared = try await send(.post, "/api/v1/sources", headers: [.contentLength: "1048577"])
         #expect(declared.status == .contentTooLarge)
+    }
+
+    @Test("Without a database the answer is 503")
+    func noDatabase() async throws {
+        for (method, target) in [(HTTPRequest.Method.get, "/api/v1/leads/1"), (.post, "/api/v1/contacts")] {
+            let response = try await send(method, target, body: #"{"source_id":1}"#)
+            #expect(response.status == .serviceUnavailable)
+            #expect(response.headers[.retryAfter] == "1")
+        }
     }
 
     @Test("A distribution whose source differs from the path's is refused")
