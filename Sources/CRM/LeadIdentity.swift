@@ -17,7 +17,11 @@ public struct LeadIdentity: Sendable, Hashable {
     }
 
     private static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
-        scalar.properties.isWhitespace || scalar.properties.isDash || ".()[]{}".unicodeScalars.contains(scalar)
+        switch scalar {
+        case "\t"..."\r", " ", "-", ".", "(", ")", "[", "]", "{", "}": true
+        // Looking properties up is what registering would spend most of its time on.
+        default: !scalar.isASCII && (scalar.properties.isWhitespace || scalar.properties.isDash)
+        }
     }
 
     private static func trimmed(_ text: String) -> String {

@@ -91,7 +91,7 @@ func withInstances(
 ) async throws {
     let instances = try await inParallel(count) { _ in
         let instance = try await Instance.start(databaseURL: url, environment: environment)
-        InstanceLogs.add(instance)
+        TestInstances.add(instance)
         return instance
     }
     defer { instances.forEach { $0.command.process.signal(SIGKILL) } }

@@ -87,6 +87,19 @@ extension System {
             }
         }
 
+        @Test("Ids keep all their 64 bits")
+        func largeID() async throws {
+            try await Desk.open { desk in
+                let id = Int.max
+                try await desk.psql.query("INSERT INTO operators (id, name) VALUES (\(id), 'Анна')")
+                #expect(try await desk.client.get("/api/v1/operators/\(id)").json["id"] == JSON(id))
+                let source = try await desk.newSource([id])
+                #expect(try await desk.registerOne(at: source)["operator_id"] == JSON(id))
+                #expect(try await desk.client.get("/api/v1/operators?after=\(id - 1)").json[0]["id"] == JSON(id))
+                #expect(try await desk.client.get("/api/v1/operators?after=\(id)").json == [])
+            }
+        }
+
         @Test("An unknown operator is not found")
         func unknown() async throws {
             try await Desk.open { desk in

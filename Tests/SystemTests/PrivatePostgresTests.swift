@@ -50,7 +50,7 @@ extension System {
 
         private func start(in directory: String) async throws -> Instance {
             let instance = try await Instance.start(databaseURL: nil, in: directory)
-            InstanceLogs.add(instance)
+            TestInstances.add(instance)
             return instance
         }
 

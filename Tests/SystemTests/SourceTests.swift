@@ -52,6 +52,16 @@ extension System {
             }
         }
 
+        @Test("Of parallel calls that want one name, one gets it")
+        func nameTakenInParallel() async throws {
+            try await Desk.open(instances: 2) { desk in
+                let statuses = try await inParallel(20) { number in
+                    try await desk.client(number).post("/api/v1/sources", ["name": "Bot"]).status
+                }
+                #expect(statuses.sorted() == [201] + [Int](repeating: 400, count: 19))
+            }
+        }
+
         @Test("Unknown sources are not found, whatever is asked of them")
         func unknown() async throws {
             try await Desk.open { desk in

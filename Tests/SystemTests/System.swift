@@ -1,10 +1,11 @@
+import Foundation
 import Synchronization
 import TestSupport
 import Testing
 
 /// All tests against running instances, one after another: each of them uses the whole machine, and some of them
 /// look at the clock.
-@Suite(.serialized, .instanceLogs, .timeLimit(.minutes(5)))
+@Suite(.serialized, .instanceLogs, .endsInstances, .timeLimit(.minutes(5)))
 enum System {}
 
 extension Trait where Self == IssueHandlingTrait {
@@ -13,14 +14,30 @@ extension Trait where Self == IssueHandlingTrait {
         .compactMapIssues { issue in
             var issue = issue
             // The trait is applied once for each suite around the test.
-            issue.comments += InstanceLogs.current.filter { !issue.comments.contains($0) }
+            issue.comments += TestInstances.logs.filter { !issue.comments.contains($0) }
             return issue
         }
     }
 }
 
-/// The instances of the tests that run now.
-enum InstanceLogs {
+extension Trait where Self == EndsInstances {
+    /// Kills the instances that a test left running.
+    static var endsInstances: Self { EndsInstances() }
+}
+
+struct EndsInstances: SuiteTrait, TestTrait, TestScoping {
+    let isRecursive = true
+
+    func provideScope(
+        for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+    ) async throws {
+        defer { TestInstances.current.forEach { $0.command.process.signal(SIGKILL) } }
+        try await function()
+    }
+}
+
+/// The instances that tests started.
+enum TestInstances {
     private static let instances = Mutex<[Test.ID: [Instance]]>([:])
 
     /// Remembers an instance of the current test.
@@ -29,10 +46,14 @@ enum InstanceLogs {
         instances.withLock { $0[test, default: []].append(instance) }
     }
 
+    /// The current test's.
+    static var current: [Instance] {
+        instances.withLock { all in Test.current.flatMap { all[$0.id] } ?? [] }
+    }
+
     /// The last lines of each instance of the current test that wrote any.
-    static var current: [Comment] {
-        let instances = instances.withLock { all in Test.current.flatMap { all[$0.id] } ?? [] }
-        return instances.compactMap { instance in
+    static var logs: [Comment] {
+        current.compactMap { instance in
             let lines = instance.command.standardError.split(separator: "\n").suffix(30)
             return lines.isEmpty ? nil : "\(instance.client.baseURL):\n\(lines.joined(separator: "\n"))"
         }

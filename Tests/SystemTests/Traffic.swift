@@ -11,8 +11,8 @@ final class Traffic: Sendable {
     private struct State {
         var sent = 0
         var isStopped = false
-        /// Contacts answered with 201, by the message that tells them from each other.
-        var acknowledged: [String: JSON] = [:]
+        /// Id and operator of the contacts answered with 201, by the message that tells them from each other.
+        var acknowledged: [String: [String]] = [:]
         var refusals: [Refusal] = []
         /// Requests that got no answer, by client.
         var unanswered: [Int: Int] = [:]
@@ -73,9 +73,11 @@ final class Traffic: Sendable {
         do {
             let answer = try await clients[client].post(
                 "/api/v1/contacts", ["source_id": JSON(source), "message": .string(message)])
+            let contact = answer.json
+            let operatorID = contact["operator_id"].int
             state.withLock { state in
                 if answer.status == 201 {
-                    state.acknowledged[message] = answer.json
+                    state.acknowledged[message] = [contact["id"].description, operatorID.map(String.init) ?? ""]
                 } else {
                     state.refusals.append(Refusal(answer: answer, duration: .now - start))
                 }
@@ -95,9 +97,7 @@ final class Traffic: Sendable {
         #expect(Set(rows.map { $0[0] }).count == rows.count, "a contact is there twice")
         let stored = Dictionary(rows.map { ($0[0], Array($0[1...])) }) { first, _ in first }
         let acknowledged = state.withLock { $0.acknowledged }
-        let lost = acknowledged.filter { message, contact in
-            stored[message] != [contact["id"].description, contact["operator_id"].int.map(String.init) ?? ""]
-        }
+        let lost = acknowledged.filter { message, contact in stored[message] != contact }
         #expect(lost.isEmpty, "\(lost.count) of \(acknowledged.count) are not stored as acknowledged")
         if onlyAcknowledged { #expect(rows.count == acknowledged.count, "contacts are stored that no client knows of") }
     }

@@ -31,6 +31,7 @@ public struct Command: Sendable {
     /// - Throws: ``Timeout`` if there is no end.
     public static func run(_ arguments: [String], environment: [String: String] = [:]) async throws -> Output {
         let command = try Command(arguments, environment: environment)
+        defer { command.process.signal(SIGKILL) }
         let status = try await command.process.end()
         return Output(status: status, standardOutput: command.standardOutput, standardError: command.standardError)
     }
