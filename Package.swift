@@ -70,6 +70,8 @@ let package = Package(
             dependencies: [
                 "CRM", "EmbeddedPostgres", "Postgres",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
             path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(name: "DistributionTests", dependencies: ["Distribution"], swiftSettings: settings),

@@ -193,7 +193,8 @@ final class Dispatcher: Sendable {
             connection = nil
             connection = try Connection(configuration)
         }
-        connection!.deadline = deadline
+        // PostgreSQL keeps to the deadline by itself; this is for one that no longer answers.
+        connection!.deadline = deadline + .milliseconds(500)
         inFlight.withLock { $0.obstacle = .deadline }
     }
 
@@ -215,7 +216,9 @@ final class Dispatcher: Sendable {
             longest = .milliseconds(10)
         case .server(let error) where !error.asksForReconnect:
             return false
-        case .connectionLost, .commitOutcomeUnknown, .deadlineExceeded, .server:
+        case .deadlineExceeded:
+            longest = .zero
+        case .connectionLost, .commitOutcomeUnknown, .server:
             logger.warning("\((error as! PostgresError).details)", metadata: ["attempt": "\(attempt)"])
             inFlight.withLock { $0.obstacle = .database }
             longest = .milliseconds(min(20 << min(attempt, 5), 500))

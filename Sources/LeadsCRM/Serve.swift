@@ -93,9 +93,7 @@ struct Serve: AsyncParsableCommand {
                 let applied = try Migrations.migrate(&connection)
                 if !applied.isEmpty { logger.info("migrated to version \(applied.last!)") }
                 return
-            } catch PostgresError.connectionLost(let reason)
-                where ContinuousClock.now < end && !configuration.isServerUp
-            {
+            } catch PostgresError.connectionLost(let reason) where .now < end && configuration.isServerAway {
                 logger.warning("waiting for PostgreSQL: \(reason)")
                 try await Task.sleep(for: .seconds(1))
             }

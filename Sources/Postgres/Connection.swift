@@ -21,8 +21,10 @@ public struct ConnectionConfiguration: Sendable {
         self.preparesStatements = preparesStatements
     }
 
-    /// Whether there is a server that may take connections, or will: `false` while it starts, stops or is not there.
-    public var isServerUp: Bool { withKeywords { PQpingParams($0, $1, 1) } == PQPING_OK }
+    /// Whether no server answers, or one that is starting or stopping: what a later try may find changed.
+    public var isServerAway: Bool {
+        [PQPING_REJECT, PQPING_NO_RESPONSE].contains(withKeywords { PQpingParams($0, $1, 1) })
+    }
 
     /// Hands out libpq's keywords and values, as C strings in arrays that end with NULL.
     fileprivate func withKeywords<R>(

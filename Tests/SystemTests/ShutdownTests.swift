@@ -30,8 +30,9 @@ extension System {
                 try await blocker.query("BEGIN")
                 try await blocker.query("LOCK TABLE contacts IN ACCESS EXCLUSIVE MODE")
                 let port = try #require(URL(string: desk.client.baseURL)?.port)
-                let requests = try (1...20).map { _ in
-                    try SentRequest(to: port, "/api/v1/contacts", body: #"{"source_id": \#(source)}"#)
+                let connections = try (1...20).map { _ in try KeptConnection(to: port) }
+                for connection in connections {
+                    try connection.send("POST /api/v1/contacts", body: #"{"source_id": \#(source)}"#)
                 }
                 try await eventually("the instance has read all requests") { try !hasUnreadBytes(port: port) }
                 try await eventually("a transaction waits for the lock") {
@@ -39,15 +40,15 @@ extension System {
                 }
                 desk.instances[0].command.process.signal(SIGTERM)
                 try await eventually("the instance takes no more connections") {
-                    (try? SentRequest(to: port, "/health", body: "")) == nil
+                    (try? KeptConnection(to: port)) == nil
                 }
                 try await blocker.query("COMMIT")
-                for request in requests {
-                    let answer = await request.answer()
+                for connection in connections {
+                    let answer = await connection.answer()
                     #expect(answer.hasPrefix("HTTP/1.1 201 "), "\(answer)")
                 }
                 #expect(try await desk.instances[0].command.process.end() == 0)
-                #expect(try await desk.psql.number("SELECT count(*) FROM contacts") == requests.count)
+                #expect(try await desk.psql.number("SELECT count(*) FROM contacts") == connections.count)
             }
         }
 
@@ -63,12 +64,13 @@ extension System {
             }
         }
 
-        /// A POST that has been sent whole, on a connection of its own.
-        private struct SentRequest {
+        /// A connection on which the instance has answered a request already: it has been taken from the listening
+        /// socket, which one that is only connected may not be.
+        private struct KeptConnection {
             private let handle: FileHandle
 
             /// - Throws: `POSIXError` if nobody takes the connection.
-            init(to port: Int, _ path: String, body: String) throws {
+            init(to port: Int) throws {
                 let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
                 handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
                 var address = sockaddr_in()
@@ -81,8 +83,19 @@ extension System {
                     }
                 }
                 guard result == 0 else { throw POSIXError(.ECONNREFUSED) }
+                try handle.write(contentsOf: Data("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
+                var answer = Data()
+                while !answer.suffix(15).elementsEqual(#"{"status":"ok"}"#.utf8) {
+                    let more = handle.availableData
+                    guard !more.isEmpty else { throw POSIXError(.ECONNRESET) }
+                    answer += more
+                }
+            }
+
+            /// Sends a last request.
+            func send(_ target: String, body: String) throws {
                 let lines = [
-                    "POST \(path) HTTP/1.1", "Host: localhost", "Content-Type: application/json",
+                    "\(target) HTTP/1.1", "Host: localhost", "Content-Type: application/json",
                     "Content-Length: \(body.utf8.count)", "Connection: close", "", body,
                 ]
                 try handle.write(contentsOf: Data(lines.joined(separator: "\r\n").utf8))
