@@ -84,11 +84,13 @@ extension System {
                 }
                 guard result == 0 else { throw POSIXError(.ECONNREFUSED) }
                 try handle.write(contentsOf: Data("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
-                var answer = Data()
+                var answer: [UInt8] = []
                 while !answer.suffix(15).elementsEqual(#"{"status":"ok"}"#.utf8) {
-                    let more = handle.availableData
-                    guard !more.isEmpty else { throw POSIXError(.ECONNRESET) }
-                    answer += more
+                    // FileHandle's own ways to read stop the process when the connection is reset.
+                    var bytes = [UInt8](repeating: 0, count: 1024)
+                    let count = recv(descriptor, &bytes, bytes.count, 0)
+                    guard count > 0 else { throw POSIXError(.ECONNRESET) }
+                    answer += bytes.prefix(count)
                 }
             }
 
