@@ -36,7 +36,9 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
-            resources: [.embedInCode("sql/migrations/0001_initial.sql")],
+            resources: [
+                .embedInCode("sql/migrations/0001_initial.sql"), .embedInCode("sql/migrations/0002_reporting.sql"),
+            ],
             swiftSettings: settings),
         .target(
             name: "EmbeddedPostgres",

@@ -18,7 +18,8 @@ public enum Migrations {
     }
 
     public static let all = [
-        Migration(1, "initial", PackageResources._001_initial_sql)
+        Migration(1, "initial", PackageResources._001_initial_sql),
+        Migration(2, "reporting", PackageResources._002_reporting_sql),
     ]
 
     /// A migration and whether the database has it.

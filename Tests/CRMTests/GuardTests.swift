@@ -88,8 +88,8 @@ import Testing
             try await psql.query("UPDATE distribution_counts SET contacts_count = 9 WHERE source_id = 2")
             #expect(
                 try differences(database) == [
-                    "operator 1: current_load is 2, active contacts are 1",
-                    "source 2, no operator: contacts_count is 9, contacts are 1",
+                    "operator 1: operator load is 2, counted are 1",
+                    "source 2, no operator: distribution count is 9, counted are 1",
                 ])
         }
     }

@@ -100,8 +100,7 @@ extension System {
             try await server.stop()
         }
 
-        @Test(
-            "It lies behind a link where root may enter and PostgreSQL's account may not", .enabled(if: geteuid() == 0))
+        @Test("It lies behind a link where root may go and PostgreSQL's account may not", .enabled(if: geteuid() == 0))
         func liesBehindLink() async throws {
             let files = FileManager.default
             let hidden = try ScratchDirectory.makeSubdirectory("hidden")
