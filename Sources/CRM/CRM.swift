@@ -2,6 +2,7 @@ public import Distribution
 public import Logging
 public import Postgres
 public import ServiceLifecycle
+import Synchronization
 
 /// The service's operations, each in one transaction on PostgreSQL. Holds no state of its own: any number of
 /// instances may work on one database.
@@ -27,6 +28,7 @@ public final class CRM: Service {
     private let configuration: Configuration
     private let pool: ConnectionPool
     private let dispatcher: Dispatcher
+    private let isDraining = Atomic(false)
 
     /// Starts the threads. Nothing is connected before the first operation.
     public init(_ configuration: Configuration, logger: Logger) {
@@ -38,7 +40,8 @@ public final class CRM: Service {
             queueLimit: configuration.queueLimit, logger: logger)
     }
 
-    /// Watches over deadlines until the service group shuts down, then ends the threads.
+    /// Watches over deadlines until the service group shuts down, then ends the threads. Nothing waits any more then,
+    /// unless the group has lost patience and cancels: what waits is answered as if its deadline had come.
     public func run() async throws {
         await cancelWhenGracefulShutdown { [self] in
             while (try? await Task.sleep(for: .milliseconds(20))) != nil {
@@ -48,6 +51,9 @@ public final class CRM: Service {
         }
         dispatcher.close()
         pool.close()
+        let end = ContinuousClock.now + configuration.requestTimeout
+        dispatcher.expire(now: end)
+        pool.expire(now: end)
     }
 
     // MARK: - Operators
@@ -204,17 +210,27 @@ public final class CRM: Service {
 
     // MARK: -
 
-    /// Asks PostgreSQL for a sign of life.
-    public func ping() async throws {
-        _ = try await run(Fetch(ReadStatements.ping()) { try $0.next(Int64.self) })
+    /// Returns if requests can be served: PostgreSQL can be written, its schema is up to date, and ``drain()`` was
+    /// not called.
+    ///
+    /// - Throws: ``CRMError/unavailable(_:)``, within two seconds.
+    public func checkReadiness() async throws {
+        guard !isDraining.load(ordering: .relaxed) else { throw CRMError.unavailable(.shuttingDown) }
+        let fetch = Fetch(ReadStatements.readiness()) { (try $0.next(Bool.self), try $0.next(Int32.self)) }
+        let (isWritable, version) = try await run(fetch, within: .seconds(2))[0]
+        guard isWritable else { throw CRMError.unavailable(.readOnly) }
+        guard version >= Migrations.all.last!.version else { throw CRMError.unavailable(.migrationsPending) }
     }
+
+    /// Makes ``checkReadiness()`` fail from now on, so that load balancers send nothing more.
+    public func drain() { isDraining.store(true, ordering: .relaxed) }
 
     /// How many commands wait for the lane now.
     public var waitingCommands: Int { dispatcher.waitingCommands }
 
-    private func run<T: Transaction>(_ transaction: T) async throws -> T.Output {
+    private func run<T: Transaction>(_ transaction: T, within limit: Duration? = nil) async throws -> T.Output {
         do {
-            return try await pool.run(transaction, deadline: .now + configuration.requestTimeout)
+            return try await pool.run(transaction, deadline: .now + (limit ?? configuration.requestTimeout))
         } catch let error as PostgresError {
             if case .server(let error) = error, !error.asksForReconnect { throw PostgresError.server(error) }
             throw CRMError(error)

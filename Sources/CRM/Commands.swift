@@ -98,6 +98,9 @@ public enum CRMError: Error, Sendable, Equatable {
         case outcomeUnknown
         /// PostgreSQL cannot be reached or cannot write. Nothing changed.
         case database
+        case readOnly
+        /// The database is behind the schema of this program.
+        case migrationsPending
         case shuttingDown
     }
 }

@@ -85,8 +85,7 @@ final class Dispatcher: Sendable {
     var waitingCommands: Int { queue.count }
 
     /// Answers the commands whose deadline has passed. To be called every few milliseconds.
-    func expire() {
-        let now = ContinuousClock.now
+    func expire(now: ContinuousClock.Instant = .now) {
         let obstacle = inFlight.withLock { inFlight in
             let answer = CRMError.unavailable(inFlight.mayCommit ? .outcomeUnknown : inFlight.obstacle)
             inFlight.current.removeAll { $0.expire(at: now, with: answer) }

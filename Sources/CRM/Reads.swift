@@ -67,7 +67,13 @@ struct FetchLeads: Transaction {
 }
 
 enum ReadStatements {
-    static let ping = Statement("ping", "SELECT 1::bigint")
+    /// Whether the session may write, and the version of the database's schema.
+    static let readiness = Statement(
+        "readiness",
+        """
+        SELECT NOT current_setting('transaction_read_only')::boolean,
+            (SELECT COALESCE(max(version), 0) FROM schema_migrations)
+        """)
 
     static let operators = Statement(
         "operators",

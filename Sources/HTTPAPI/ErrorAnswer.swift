@@ -84,6 +84,8 @@ struct ErrorAnswer {
         case .deadline: "The request could not be completed in time and changed nothing; try again"
         case .outcomeUnknown: "The database did not confirm in time; the change may or may not have been made"
         case .database: "The database is not available; try again"
+        case .readOnly: "The database is read-only"
+        case .migrationsPending: "The database lacks migrations of this version"
         case .shuttingDown: "The service is shutting down"
         }
     }

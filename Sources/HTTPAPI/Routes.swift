@@ -142,6 +142,11 @@ extension Route {
             return response
         },
         Route(.get, "/health", "get_health") { _, _ in .json(Health()) },
+        Route(.get, "/livez", "get_livez") { _, _ in .json(Health()) },
+        Route(.get, "/readyz", "get_readyz") { api, _ in
+            try await api.crm.checkReadiness()
+            return .json(Health())
+        },
         Route(.get, "/openapi.json", "get_openapi") { _, _ in
             Response(
                 status: .ok, headers: [.contentType: "application/json"],

@@ -63,6 +63,8 @@ struct Serve: AsyncParsableCommand {
 
     private func serve(_ configuration: CRM.Configuration, isPrivate: Bool, _ settings: Settings) async throws {
         let logger = Logger(label: "leads-crm")
+        let delay = try settings.duration("shutdown.delay", default: 0, in: 0...3600)
+        let grace = try settings.duration("shutdown.grace", default: 20, in: 0...3600)
         try await migrate(configuration.connection, logger)
 
         let crm = CRM(configuration, logger: logger)
@@ -77,11 +79,25 @@ struct Serve: AsyncParsableCommand {
                 greet(at: channel.localAddress!, database: isPrivate ? configuration.connection.url : nil)
             },
             logger: logger)
-        // Stopped in reverse order: first the server, once its requests are answered, then what they need.
-        let services = ServiceGroup(
-            configuration: ServiceGroupConfiguration(
-                services: [crm, application], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-        try await services.run()
+        // Stopped in reverse order: first load balancers are told, then the server stops, once its requests are
+        // answered, then what they need.
+        var services = ServiceGroupConfiguration(
+            services: [crm, application, Drain(crm: crm, delay: delay)],
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        services.maximumGracefulShutdownDuration = delay + grace
+        try await ServiceGroup(configuration: services).run()
+    }
+
+    /// Says that the service is not ready for some time before it takes no more connections.
+    private struct Drain: Service {
+        let crm: CRM
+        let delay: Duration
+
+        func run() async throws {
+            try await gracefulShutdown()
+            crm.drain()
+            try await Task.sleep(for: delay)
+        }
     }
 
     /// Migrates, waiting for a PostgreSQL that is still starting.

@@ -51,8 +51,8 @@ public final class ConnectionPool: Sendable {
     public var waitingJobs: Int { queue.count }
 
     /// Answers the jobs that waited past their deadline. To be called now and then.
-    public func expire() {
-        for job in queue.removeExpired() { job.fail(.deadlineExceeded) }
+    public func expire(now: ContinuousClock.Instant = .now) {
+        for job in queue.removeExpired(now: now) { job.fail(.deadlineExceeded) }
     }
 
     /// Ends the threads once what waits is done.

@@ -74,7 +74,7 @@ public final class JobQueue<Job: Sendable>: Sendable {
     }
 
     /// Removes the jobs at the front whose deadline has passed.
-    public func removeExpired(now: ContinuousClock.Instant = .now) -> [Job] {
+    public func removeExpired(now: ContinuousClock.Instant) -> [Job] {
         state.withLock { state in
             let expired = state.jobs[state.first...].prefix { $0.deadline <= now }.count
             return expired == 0 ? [] : state.take(expired)

@@ -25,7 +25,8 @@ import Testing
     @Test(
         "A path finds its route and its parameter",
         arguments: [
-            (.get, "/", "get_root", ""), (.get, "/health", "get_health", ""),
+            (.get, "/", "get_root", ""), (.get, "/health", "get_health", ""), (.get, "/livez", "get_livez", ""),
+            (.get, "/readyz", "get_readyz", ""),
             (.post, "/api/v1/contacts", "register_contact", ""), (.post, "/api/v1/contacts/", "register_contact", ""),
             (.get, "/api/v1/contacts/stats/distribution", "count_contacts", ""),
             (.get, "/api/v1/contacts/stats", "get_contact", "stats"),

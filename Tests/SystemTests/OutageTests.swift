@@ -28,7 +28,7 @@ extension System {
                     try await traffic.advance(by: 100)
                     kill(try postgres.processID, end.signal)
                     try await eventually("registrations are refused") { traffic.refusals.count >= 32 }
-                    for path in ["/api/v1/operators", "/api/v1/contacts/1", "/api/v1/leads"] {
+                    for path in ["/api/v1/operators", "/api/v1/contacts/1", "/api/v1/leads", "/readyz"] {
                         let start = ContinuousClock.now
                         expectUnavailable(try await client.get(path), after: .now - start)
                     }
