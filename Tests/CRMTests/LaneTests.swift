@@ -50,15 +50,15 @@ import Testing
         _ = try await first.value
     }
 
-    private func waitsForLock(_ psql: Psql) async throws {
-        try await eventually("a transaction waits for a lock") {
+    private func waitsForLock(_ psql: Psql, sessions: Int = 1) async throws {
+        try await eventually("\(sessions) sessions wait for a lock") {
             // Inside a transaction PostgreSQL goes on showing the first picture.
             try await psql.query("SELECT pg_stat_clear_snapshot()")
             return try await psql.number(
                 """
                 SELECT count(*) FROM pg_stat_activity
                 WHERE datname = current_database() AND wait_event_type = 'Lock'
-                """) == 1
+                """) == sessions
         }
     }
 
@@ -143,6 +143,46 @@ import Testing
                 _ = try await crm.register(contact(nil))
                 #expect(try await psql.number("SELECT count(*) FROM contacts") == 1)
             }
+        }
+    }
+
+    @Test("A command whose deadline comes while its batch is in flight is left out of it; the others are carried out")
+    func deadlineInFlight() async throws {
+        try await TestDatabase.with { database in
+            let (first, second) = (try Psql(database.url), try Psql(database.url))
+            try await addDesk(first)
+            let dispatcher = Dispatcher(
+                ConnectionConfiguration(url: database.url), usesGate: true, batchLimit: 10, queueLimit: 10,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            let watch = Task {
+                while (try? await Task.sleep(for: .milliseconds(5))) != nil { dispatcher.expire() }
+            }
+            defer {
+                watch.cancel()
+                dispatcher.close()
+            }
+            func register(within limit: Duration) -> Task<Outcome, any Error> {
+                Task { try await dispatcher.carryOut(.register(contact(nil)), deadline: .now + limit) }
+            }
+            let lock = "LOCK TABLE assignment_gate IN SHARE ROW EXCLUSIVE MODE"
+            // The gate goes from the first session to a command, to the second session, to a batch of two commands.
+            for statement in ["BEGIN", lock] { try await first.query(statement) }
+            let opener = register(within: .seconds(60))
+            try await waitsForLock(first)
+            try await second.query("BEGIN")
+            let turn = Task { try await second.query(lock) }
+            try await waitsForLock(first, sessions: 2)
+            let hasty = register(within: .seconds(2))
+            let patient = register(within: .seconds(60))
+            try await eventually("commands queue") { dispatcher.waitingCommands == 2 }
+            try await first.query("COMMIT")
+            _ = try await opener.value
+            _ = try await turn.value
+            try await waitsForLock(first)
+            await #expect(throws: CRMError.unavailable(.deadline)) { try await hasty.value }
+            try await second.query("COMMIT")
+            _ = try await patient.value
+            #expect(try await first.number("SELECT count(*) FROM contacts") == 2, "the opener and the patient one")
         }
     }
 
