@@ -96,8 +96,8 @@ extension System {
                 let (source, anOperator) = (sources.randomElement()!, operators.randomElement()!)
                 for statement in [
                     """
-                    INSERT INTO contacts (lead_id, source_id, operator_id)
-                    VALUES ((SELECT min(id) FROM leads), \(source), \(anOperator))
+                    WITH l AS (INSERT INTO leads DEFAULT VALUES RETURNING id)
+                    INSERT INTO contacts (lead_id, source_id, operator_id) SELECT id, \(source), \(anOperator) FROM l
                     """,
                     "UPDATE contacts SET status = 'closed' WHERE id IN (\(held) ORDER BY random() LIMIT 1)",
                     """
