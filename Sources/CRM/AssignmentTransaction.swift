@@ -25,6 +25,8 @@ struct AssignmentTransaction: Sendable {
         let answers: [Result<Outcome, CRMError>]
         /// `nil` if there is nothing to commit.
         let writes: [Query]?
+        /// How many contacts that waited get an operator.
+        var admitted = 0
     }
 
     /// Runs the first flight and makes the plan. The transaction stays open.
@@ -283,7 +285,9 @@ private struct State {
             .keys.sorted()
         if let change { answers.append(.success(try outcome(of: change, changeResults))) }
         let writes = writes(added: added, moved: moved.map { ($0, desk.placements[$0]!, messages[$0]) })
-        return AssignmentTransaction.Plan(answers: answers, writes: writes.isEmpty && change == nil ? nil : writes)
+        return AssignmentTransaction.Plan(
+            answers: answers, writes: writes.isEmpty && change == nil ? nil : writes,
+            admitted: moved.count { named[$0] == nil })
     }
 
     private enum Step {

@@ -1,5 +1,6 @@
 public import Distribution
 public import Logging
+public import Metrics
 public import Postgres
 public import ServiceLifecycle
 import Synchronization
@@ -28,16 +29,22 @@ public final class CRM: Service {
     private let configuration: Configuration
     private let pool: ConnectionPool
     private let dispatcher: Dispatcher
+    private let metrics: AssignmentMetrics
     private let isDraining = Atomic(false)
 
     /// Starts the threads. Nothing is connected before the first operation.
-    public init(_ configuration: Configuration, logger: Logger) {
+    ///
+    /// - Parameter metrics: Where the lane's transactions are counted and timed.
+    public init(
+        _ configuration: Configuration, logger: Logger, metrics: any MetricsFactory = MetricsSystem.factory
+    ) {
         self.configuration = configuration
+        self.metrics = AssignmentMetrics(metrics)
         pool = ConnectionPool(
             configuration.connection, size: configuration.poolSize, queueLimit: configuration.queueLimit)
         dispatcher = Dispatcher(
             configuration.connection, usesGate: configuration.usesGate, batchLimit: configuration.batchLimit,
-            queueLimit: configuration.queueLimit, logger: logger)
+            queueLimit: configuration.queueLimit, logger: logger, metrics: self.metrics)
     }
 
     /// Watches over deadlines until the service group shuts down, then ends the threads. Nothing waits any more then,
@@ -228,6 +235,19 @@ public final class CRM: Service {
     /// How many commands wait for the lane now.
     public var waitingCommands: Int { dispatcher.waitingCommands }
 
+    /// How many threads the pool has, how many of them are at work, and how many requests wait for one.
+    public var poolUse: (size: Int, busy: Int, waiting: Int) {
+        (configuration.poolSize, pool.busyThreads, pool.waitingJobs)
+    }
+
+    /// What the database says of loads and waiting contacts, for monitoring.
+    ///
+    /// - Parameter operatorLimit: The most operators to answer, the fullest first.
+    /// - Throws: ``CRMError/unavailable(_:)``, within two seconds.
+    public func deskState(operatorLimit: Int) async throws -> DeskState {
+        try await run(FetchDeskState(operatorLimit: Int64(operatorLimit)), within: .seconds(2))
+    }
+
     private func run<T: Transaction>(_ transaction: T, within limit: Duration? = nil) async throws -> T.Output {
         do {
             return try await pool.run(transaction, deadline: .now + (limit ?? configuration.requestTimeout))
@@ -238,7 +258,14 @@ public final class CRM: Service {
     }
 
     private func carryOut(_ command: Command) async throws -> Outcome {
-        try await dispatcher.carryOut(command, deadline: .now + configuration.requestTimeout)
+        do {
+            let outcome = try await dispatcher.carryOut(command, deadline: .now + configuration.requestTimeout)
+            metrics.count(.success(outcome), of: command)
+            return outcome
+        } catch {
+            metrics.count(.failure(error), of: command)
+            throw error
+        }
     }
 
     private func unexpected() -> Never { preconditionFailure("a command has the outcome of another") }

@@ -47,6 +47,7 @@ final class Dispatcher: Sendable {
     private let usesGate: Bool
     private let batchLimit: Int
     private let logger: Logger
+    private let metrics: AssignmentMetrics
     private let queue: JobQueue<Job>
     private let inFlight = Mutex(InFlight())
 
@@ -58,12 +59,14 @@ final class Dispatcher: Sendable {
     ///   - batchLimit: The most commands in one transaction.
     ///   - queueLimit: The most commands that may wait.
     init(
-        _ configuration: ConnectionConfiguration, usesGate: Bool, batchLimit: Int, queueLimit: Int, logger: Logger
+        _ configuration: ConnectionConfiguration, usesGate: Bool, batchLimit: Int, queueLimit: Int, logger: Logger,
+        metrics: AssignmentMetrics
     ) {
         self.configuration = configuration
         self.usesGate = usesGate
         self.batchLimit = batchLimit
         self.logger = logger
+        self.metrics = metrics
         queue = JobQueue(limit: queueLimit)
         startThread { self.runLane() }
     }
@@ -149,6 +152,7 @@ final class Dispatcher: Sendable {
             guard let deadline = jobs.map(\.deadline).max() else { return }
             transaction.commands = jobs.map(\.command)
             attempt += 1
+            let start = ContinuousClock.now
             do {
                 try connect(&connection, deadline: deadline)
                 if !unknown.isEmpty, let committed = try transaction.committedAttempt(on: &connection!) {
@@ -164,7 +168,9 @@ final class Dispatcher: Sendable {
                     continue
                 }
                 unknown[attempt] = (jobs, plan.answers)
+                let secondFlight = ContinuousClock.now
                 try transaction.commit(writes, attempt: attempt, on: &connection!)
+                metrics.record(batchSize: jobs.count, admitted: plan.admitted, start: start, secondFlight: secondFlight)
                 return answer(jobs, plan.answers)
             } catch {
                 if case .commitOutcomeUnknown? = error as? PostgresError {} else { unknown[attempt] = nil }
@@ -223,6 +229,7 @@ final class Dispatcher: Sendable {
             longest = .milliseconds(min(20 << min(attempt, 5), 500))
         default: return false
         }
+        metrics.countRetry(after: error as! PostgresError)
         usleep(UInt32.random(in: 0...UInt32(longest / .microseconds(1))))
         return true
     }

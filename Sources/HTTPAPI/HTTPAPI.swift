@@ -1,49 +1,84 @@
 public import CRM
 import HTTPTypes
 public import Hummingbird
-import Logging
+public import Logging
+import Postgres
 
 /// The HTTP interface of a ``CRM``, to be served by Hummingbird's `Application(responder:)`.
 public struct HTTPAPI: HTTPResponder {
-    /// What a request brings along besides itself.
-    public struct Context {
-        let logger: Logger
+    /// Nothing comes along with a request.
+    public struct Context: InitializableFromSource {
+        public init(source: ApplicationRequestContextSource) {}
     }
 
     let crm: CRM
     /// The version of the service, as `/` tells it.
     let version: String
+    let metrics: MetricsPage
+    private let logger: Logger
+    private let requests: RequestMetrics
     private let router = Router(Route.all)
 
-    /// - Parameter version: The version of the service, as `/` tells it.
-    public init(crm: CRM, version: String) {
+    /// - Parameters:
+    ///   - version: The version of the service, as `/` tells it.
+    ///   - logger: Where requests are logged: those that fail for no fault of theirs as errors and warnings, others
+    ///     for debugging.
+    ///   - metrics: Where requests are timed, and what `/metrics` answers.
+    public init(crm: CRM, version: String, logger: Logger, metrics: MetricsPage = MetricsPage()) {
         self.crm = crm
         self.version = version
+        self.logger = logger
+        self.metrics = metrics
+        requests = RequestMetrics(metrics.registry)
     }
 
     /// Answers a request, also one that is wrong or fails: nothing is thrown.
     public func respond(to request: Request, context: Context) async -> Response {
-        let response: Response
+        let start = ContinuousClock.now
+        let identity = RequestIdentity(request.headers)
+        var route: Route?
+        var response: Response
+        var failure: (any Error)?
         do {
-            response = try await answer(request)
+            response = try await answer(request, &route)
         } catch {
-            let answer = ErrorAnswer(error)
-            if answer.status == .internalServerError {
-                context.logger.error("Unexpected error", metadata: ["error": "\(error)"])
-            }
-            response = answer.response(to: Accept(request.headers))
+            failure = error
+            response = ErrorAnswer(error).response(to: Accept(request.headers))
         }
+        response.headers[.requestID] = identity.requestID
+        let duration = ContinuousClock.now - start
+        requests.record(request.method, route, response.status, duration)
+        let level: Logger.Level =
+            switch response.status {
+            case .internalServerError: .error
+            case .serviceUnavailable: .warning
+            default: .debug
+            }
+        // The template in place of the path and query, which may hold what is personal.
+        logger.log(
+            level: level, "\(request.method) \(route?.path.text ?? "(no route)") \(response.status.code)",
+            metadata: identity.metadata.merging([
+                "duration_ms": .stringConvertible(duration / .milliseconds(1)),
+                "error": .string(failure.map(Self.describe) ?? ""),
+            ]) { $1 }.filter { $0.value != "" })
         return request.method == .head ? response.createHeadResponse() : response
     }
 
-    private func answer(_ request: Request) async throws -> Response {
+    private func answer(_ request: Request, _ found: inout Route?) async throws -> Response {
         guard let path = percentDecoded(request.uri.path[...]) else { throw Refusal.malformedTarget }
         let (route, parameters) = try router.route(request.method == .head ? .get : request.method, path)
+        found = route
         var input = try await Input(request, for: route, parameters: parameters)
         return try await route.handle(self, &input)
     }
-}
 
-extension HTTPAPI.Context: InitializableFromSource {
-    public init(source: ApplicationRequestContextSource) { logger = source.logger }
+    /// For the log: nothing that a client sent.
+    private static func describe(_ error: any Error) -> String {
+        switch error {
+        case let error as PostgresError: error.details
+        case CRMError.unavailable(let reason): "\(reason)"
+        case is CRMError, is Refusal: ""
+        default: "\(type(of: error))"
+        }
+    }
 }

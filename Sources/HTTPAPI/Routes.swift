@@ -3,6 +3,7 @@ import Distribution
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import Prometheus
 
 extension Route {
     /// Everything that the API answers. `GET` includes `HEAD`.
@@ -146,6 +147,12 @@ extension Route {
         Route(.get, "/readyz", "get_readyz") { api, _ in
             try await api.crm.checkReadiness()
             return .json(Health())
+        },
+        Route(.get, "/metrics", "get_metrics") { api, _ in
+            Response(
+                status: .ok, headers: [.contentType: Exposition.contentType],
+                body: ResponseBody(
+                    byteBuffer: ByteBuffer(string: await api.metrics.text(api.crm, version: api.version))))
         },
         Route(.get, "/openapi.json", "get_openapi") { _, _ in
             Response(

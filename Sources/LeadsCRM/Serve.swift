@@ -4,8 +4,10 @@ import EmbeddedPostgres
 import HTTPAPI
 import Hummingbird
 import Logging
+import Metrics
 import NIOCore
 import Postgres
+import Prometheus
 import ServiceLifecycle
 import UnixSignals
 
@@ -39,12 +41,8 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         let settings = Settings()
-        let level = try settings.logLevel()
-        LoggingSystem.bootstrap { label in
-            var handler = StreamLogHandler.standardError(label: label)
-            handler.logLevel = level
-            return handler
-        }
+        let (format, level) = (try settings.logFormat(), try settings.logLevel())
+        LoggingSystem.bootstrap { format.handler(label: $0, level: level) }
         if let url = database.url(settings) {
             try await serve(try settings.crm(url: url), isPrivate: false, settings)
         } else {
@@ -65,14 +63,19 @@ struct Serve: AsyncParsableCommand {
         let logger = Logger(label: "leads-crm")
         let delay = try settings.duration("shutdown.delay", default: 0, in: 0...3600)
         let grace = try settings.duration("shutdown.grace", default: 20, in: 0...3600)
+        let operatorLimit = try settings.int("metrics.per.operator", default: 100, in: 0...10_000)
         try await migrate(configuration.connection, logger)
 
+        let registry = PrometheusRegistry(MetricsPage.families)
+        MetricsSystem.bootstrap(registry)
         let crm = CRM(configuration, logger: logger)
         let address = BindAddress.hostname(
             host ?? settings.string("host") ?? "127.0.0.1",
             port: try port ?? settings.int("port", default: 8000, in: 0...65_535))
         let application = Application(
-            responder: HTTPAPI(crm: crm, version: version),
+            responder: HTTPAPI(
+                crm: crm, version: version, logger: logger, metrics: MetricsPage(registry, operatorLimit: operatorLimit)
+            ),
             configuration: ApplicationConfiguration(address: address, serverName: nil),
             onServerRunning: { channel in
                 // A private PostgreSQL's URL holds no secret.

@@ -4,6 +4,14 @@ import Configuration
 import Logging
 import Postgres
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// Where the database is: an option or the environment.
 struct DatabaseOptions: ParsableArguments {
     @Option(
@@ -58,6 +66,15 @@ struct Settings {
         case "off", "false", "0", "no": return false
         default: throw ValidationError("\(variable(key)) must be on or off.")
         }
+    }
+
+    /// Text on a terminal, JSON for what collects logs, unless the variable says otherwise.
+    func logFormat() throws -> LogFormat {
+        guard let text = string("log.format") else { return isatty(STDERR_FILENO) == 1 ? .text : .json }
+        guard let format = LogFormat(rawValue: text.lowercased()) else {
+            throw ValidationError("LOG_FORMAT must be text or json.")
+        }
+        return format
     }
 
     func logLevel() throws -> Logger.Level {

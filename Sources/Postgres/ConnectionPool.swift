@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Work on a connection: synchronous, so that nothing awaits while a transaction is open.
 public protocol Transaction: Sendable {
     associatedtype Output: Sendable
@@ -15,6 +17,7 @@ public final class ConnectionPool: Sendable {
     }
 
     private let queue: JobQueue<Job>
+    private let busy = Atomic(0)
 
     /// Starts the threads; each connects when its first job comes.
     ///
@@ -25,9 +28,13 @@ public final class ConnectionPool: Sendable {
         let queue = JobQueue<Job>(limit: queueLimit)
         self.queue = queue
         for _ in 1...size {
-            startThread {
+            startThread { [self] in
                 var worker = Worker(configuration: configuration)
-                while let job = queue.take({ _ in 1 }).first { job.run(&worker) }
+                while let job = queue.take({ _ in 1 }).first {
+                    busy.add(1, ordering: .relaxed)
+                    job.run(&worker)
+                    busy.subtract(1, ordering: .relaxed)
+                }
             }
         }
     }
@@ -46,6 +53,9 @@ public final class ConnectionPool: Sendable {
             do { try queue.add(job, deadline: deadline) } catch { reply(.failure(error)) }
         }
     }
+
+    /// How many threads run a job now.
+    public var busyThreads: Int { busy.load(ordering: .relaxed) }
 
     /// How many jobs wait for a thread now.
     public var waitingJobs: Int { queue.count }

@@ -1,6 +1,7 @@
 import Distribution
 import Foundation
 import Logging
+import Metrics
 import Postgres
 import ServiceLifecycle
 import TestSupport
@@ -153,7 +154,8 @@ import Testing
             try await addDesk(first)
             let dispatcher = Dispatcher(
                 ConnectionConfiguration(url: database.url), usesGate: true, batchLimit: 10, queueLimit: 10,
-                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                metrics: AssignmentMetrics(NOOPMetricsHandler.instance))
             let watch = Task {
                 while (try? await Task.sleep(for: .milliseconds(5))) != nil { dispatcher.expire() }
             }

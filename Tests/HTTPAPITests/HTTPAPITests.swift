@@ -4,6 +4,7 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
+import NIOEmbedded
 import Postgres
 import Testing
 
@@ -27,8 +28,9 @@ import Testing
     ) async throws -> Response {
         let head = HTTPRequest(method: method, scheme: "http", authority: "x", path: target, headerFields: headers)
         let request = Request(head: head, body: RequestBody(buffer: ByteBuffer(string: body)))
-        let api = HTTPAPI(crm: Self.crm, version: "1.2.3")
-        return await api.respond(to: request, context: HTTPAPI.Context(logger: Self.logger))
+        let api = HTTPAPI(crm: Self.crm, version: "1.2.3", logger: Self.logger)
+        let channel = EmbeddedChannel()
+        return await api.respond(to: request, context: .init(source: .init(channel: channel, logger: Self.logger)))
     }
 
     @Test("The root is a page for a browser, and JSON for everybody else")
@@ -67,11 +69,37 @@ import Testing
         }
     }
 
+    @Test("An answer bears the request's id, or one of its own if that is none to log")
+    func requestID() async throws {
+        for id in ["a", "{~}", String(repeating: "x", count: 128)] {
+            #expect(try await send(.get, "/nowhere", headers: [.requestID: id]).headers[.requestID] == id)
+        }
+        var made: Set<String> = []
+        for id in [nil, "", "a b", "a\tb", "я", String(repeating: "x", count: 129)] {
+            let headers: HTTPFields = id.map { [.requestID: $0] } ?? [:]
+            let answered = try #require(try await send(.get, "/health", headers: headers).headers[.requestID])
+            #expect(answered.wholeMatch(of: /[0-9a-f]{32}/) != nil)
+            made.insert(answered)
+        }
+        #expect(made.count == 6)
+    }
+
+    @Test("Without a database the metrics tell what the instance knows")
+    func metrics() async throws {
+        let response = try await send(.get, "/metrics")
+        #expect(response.status == .ok)
+        #expect(response.headers[.contentType] == "text/plain; version=0.0.4; charset=utf-8")
+        let lines = try await response.text.split(separator: "\n")
+        #expect(lines.contains("leads_crm_database_up 0"))
+        #expect(lines.contains("leads_crm_build_info{version=\"1.2.3\"} 1"))
+        #expect(!lines.contains { $0.hasPrefix("leads_crm_load ") })
+    }
+
     @Test("HEAD answers as GET does, without the body")
     func head() async throws {
         for path in ["/", "/health", "/docs", "/openapi.json", "/nowhere", "/api/v1/operators/x"] {
-            let get = try await send(.get, path)
-            let head = try await send(.head, path)
+            let get = try await send(.get, path, headers: [.requestID: "1"])
+            let head = try await send(.head, path, headers: [.requestID: "1"])
             #expect(head.status == get.status)
             #expect(head.headers == get.headers)
             #expect(head.headers[.contentLength] == String(try await get.text.utf8.count))

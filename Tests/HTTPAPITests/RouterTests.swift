@@ -26,7 +26,7 @@ import Testing
         "A path finds its route and its parameter",
         arguments: [
             (.get, "/", "get_root", ""), (.get, "/health", "get_health", ""), (.get, "/livez", "get_livez", ""),
-            (.get, "/readyz", "get_readyz", ""),
+            (.get, "/readyz", "get_readyz", ""), (.get, "/metrics", "get_metrics", ""),
             (.post, "/api/v1/contacts", "register_contact", ""), (.post, "/api/v1/contacts/", "register_contact", ""),
             (.get, "/api/v1/contacts/stats/distribution", "count_contacts", ""),
             (.get, "/api/v1/contacts/stats", "get_contact", "stats"),
