@@ -41,6 +41,7 @@ let package = Package(
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
+            exclude: ["sql/bench"],
             resources: [
                 .embedInCode("sql/migrations/0001_initial.sql"), .embedInCode("sql/migrations/0002_reporting.sql"),
             ],
@@ -72,6 +73,13 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "LaneBenchmark",
+            dependencies: [
+                "CRM", "Distribution", "Postgres",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
         .target(

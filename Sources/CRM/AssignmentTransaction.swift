@@ -3,7 +3,7 @@ import Postgres
 
 /// A batch of commands in one SERIALIZABLE transaction, in two flights: the first takes the gate and reads and
 /// locks what the commands concern, the second writes the plan made of it and commits.
-struct AssignmentTransaction: Sendable {
+package struct AssignmentTransaction: Sendable {
     /// Names the batch in `assignment_batches`, the same for every attempt.
     let id: (high: UInt64, low: UInt64)
     /// Either registrations and updates of contacts, or a single other command.
@@ -12,7 +12,7 @@ struct AssignmentTransaction: Sendable {
     let seed: UInt64
     let usesGate: Bool
 
-    init(_ commands: [Command], usesGate: Bool) {
+    package init(_ commands: [Command], usesGate: Bool) {
         id = (.random(in: .min ... .max), .random(in: .min ... .max))
         seed = .random(in: .min ... .max)
         self.commands = commands
@@ -20,11 +20,11 @@ struct AssignmentTransaction: Sendable {
     }
 
     /// What the first flight led to.
-    struct Plan {
+    package struct Plan {
         /// One for each command, true once the second flight committed.
-        let answers: [Result<Outcome, CRMError>]
+        package let answers: [Result<Outcome, CRMError>]
         /// `nil` if there is nothing to commit.
-        let writes: [Query]?
+        package let writes: [Query]?
         /// How many contacts that waited get an operator.
         var admitted = 0
     }
@@ -33,7 +33,7 @@ struct AssignmentTransaction: Sendable {
     ///
     /// - Parameter timeLimit: How long the gate, and then each statement, may take.
     /// - Throws: ``PostgresError``.
-    func plan(on connection: inout Connection, timeLimit: Duration) throws -> Plan {
+    package func plan(on connection: inout Connection, timeLimit: Duration) throws -> Plan {
         let milliseconds = max(1, Int64(timeLimit / .milliseconds(1)))
         var flight = Flight()
         flight.add(AssignmentStatements.begin())
@@ -85,7 +85,7 @@ struct AssignmentTransaction: Sendable {
     ///
     /// - Parameter attempt: What to tell this run of the batch by, should its outcome become unknown.
     /// - Throws: ``PostgresError``; with ``PostgresError/commitOutcomeUnknown(_:)`` the transaction may be durable.
-    func commit(_ writes: [Query], attempt: Int32, on connection: inout Connection) throws {
+    package func commit(_ writes: [Query], attempt: Int32, on connection: inout Connection) throws {
         let mark = AssignmentStatements.markBatch(.uuid(high: id.high, low: id.low), .int4(attempt))
         let results = try connection.run(writes + [mark, AssignmentStatements.commit()], committing: true)
         guard results.last?.commandTag == "COMMIT" else { throw PostgresError.decoding("COMMIT was not carried out") }

@@ -57,7 +57,7 @@ public struct WeightAssignment: Sendable, Equatable {
 }
 
 /// Everything that changes a load, or may let waiting contacts in. It goes through the ``Dispatcher``.
-enum Command: Sendable {
+package enum Command: Sendable {
     case register(NewContact)
     case updateContact(ContactID, ContactPatch)
     case updateOperator(OperatorID, OperatorPatch)
@@ -65,7 +65,7 @@ enum Command: Sendable {
 }
 
 /// What became of a ``Command``.
-enum Outcome: Sendable {
+package enum Outcome: Sendable {
     case contact(ContactDetails)
     case `operator`(Operator)
     case weights([OperatorSourceWeight])
