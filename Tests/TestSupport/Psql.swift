@@ -36,6 +36,34 @@ public final class Psql: Sendable {
         }
     }
 
+    /// Runs a file to its end, or to its first error, as a user would with `psql -f`.
+    ///
+    /// - Parameters:
+    ///   - variables: What the file sees as psql's variables.
+    ///   - role: Whose rights it has; `nil`: the session user's.
+    /// - Returns: What it printed.
+    /// - Throws: ``Timeout``; ``Failure`` with an empty SQLSTATE for anything but success.
+    @discardableResult
+    public static func run(
+        file: String, variables: [String: String] = [:], role: String? = nil, on url: String
+    ) async throws -> String {
+        let directory = try ScratchDirectory.makeSubdirectory("psql")
+        var environment = ProcessInfo.processInfo.environment
+        environment["PGOPTIONS"] = role.map { "-c role=\($0)" }
+        let process = try ChildProcess(
+            ["psql", "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1"]
+                + variables.flatMap { ["-v", "\($0.key)=\($0.value)"] } + ["-d", url, "-f", file],
+            environment: environment, in: directory, streams: .files(in: directory))
+        defer { process.signal(SIGKILL) }
+        let status = try await process.end()
+        let (output, errors) = try (
+            String(contentsOfFile: directory + "/stdout", encoding: .utf8),
+            String(contentsOfFile: directory + "/stderr", encoding: .utf8)
+        )
+        guard status == 0, errors.isEmpty else { throw Failure(sqlState: "", message: errors) }
+        return output
+    }
+
     /// The first column of the first row, as a number.
     public func number(_ statement: String) async throws -> Int {
         guard let text = try await query(statement).first?.first, let number = Int(text) else {

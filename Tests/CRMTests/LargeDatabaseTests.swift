@@ -1,0 +1,78 @@
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+
+@testable import CRM
+
+/// The benchmark's data, on a small size.
+@Suite struct LargeDatabaseTests {
+    private static let sql = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("sql")
+
+    private func withYear(contacts: Int, _ body: (Psql, TestDatabase) async throws -> Void) async throws {
+        try await TestDatabase.with { database in
+            try await Psql.run(
+                file: Self.sql.appendingPathComponent("bench/large.sql").path,
+                variables: ["contacts": "\(contacts)"], on: database.url)
+            try await body(try Psql(database.url), database)
+        }
+    }
+
+    @Test("The benchmark's data are what the triggers would have made of them")
+    func largeData() async throws {
+        try await withYear(contacts: 10_000) { psql, database in
+            let sizes = try await psql.query(
+                """
+                SELECT (SELECT count(*) FROM contacts), (SELECT count(*) FROM leads), (SELECT count(*) FROM operators),
+                    (SELECT count(*) FROM sources), (SELECT count(DISTINCT lead_id) FROM contacts)
+                """)
+            #expect(sizes == [["10000", "3000", "1000", "200", "3000"]])
+            var connection = try Connection(ConnectionConfiguration(url: database.url))
+            let loaded = try Check().run(on: &connection)
+            #expect(loaded == [])
+
+            // The same contacts again, counted by the triggers; foreign keys look at each row.
+            let replayed = try await psql.query(
+                """
+                CREATE TEMP TABLE kept AS SELECT * FROM contacts;
+                CREATE TEMP TABLE counters AS
+                SELECT source_id, operator_id, contacts_count FROM distribution_counts
+                UNION ALL SELECT 0, id, current_load FROM operators;
+                TRUNCATE contacts;
+                INSERT INTO contacts SELECT * FROM kept;
+                WITH again AS (
+                    SELECT source_id, operator_id, contacts_count FROM distribution_counts
+                    UNION ALL SELECT 0, id, current_load FROM operators)
+                (TABLE counters EXCEPT ALL TABLE again) UNION ALL (TABLE again EXCEPT ALL TABLE counters)
+                """)
+            #expect(replayed == [])
+        }
+    }
+
+    @Test("The benchmark's events tell each contact's way to where it is, in the order of their times")
+    func largeEvents() async throws {
+        try await withYear(contacts: 10_000) { psql, _ in
+            let wrong = try await psql.query(
+                """
+                SELECT c.id FROM contacts AS c LEFT JOIN (
+                    SELECT contact_id, array_agg(e ORDER BY e.id) AS all FROM contact_events AS e GROUP BY contact_id
+                ) AS e ON e.contact_id = c.id
+                WHERE (e.all[1].status, e.all[1].created_at) IS DISTINCT FROM ('active', c.created_at)
+                    OR (e.all[cardinality(e.all)]).status <> c.status
+                    OR (e.all[cardinality(e.all)]).source_id <> c.source_id
+                    OR (e.all[cardinality(e.all)]).operator_id IS DISTINCT FROM c.operator_id
+                    OR (e.all[cardinality(e.all)]).created_at <> COALESCE(c.updated_at, c.created_at)
+                """)
+            #expect(wrong == [])
+            let disorder = try await psql.query(
+                """
+                SELECT id FROM (
+                    SELECT id, created_at, created_at < lag(created_at) OVER (ORDER BY id) AS is_late
+                    FROM contact_events) AS e WHERE is_late OR created_at > now()
+                """)
+            #expect(disorder == [])
+        }
+    }
+}
