@@ -1,0 +1,50 @@
+-- Registers contacts with wrk:
+--   wrk -t1 -c128 -d10s -s scripts/loadtest.lua http://127.0.0.1:8000 -- [SOURCES] [CLOSE_SHARE]
+-- The sources have the ids 1 to SOURCES (1). CLOSE_SHARE (0) of the requests close a contact registered before.
+-- Prints one line of JSON after wrk's own: times in milliseconds, `failed` counts what was neither 200 nor 201.
+local threads = 0
+local workers = {}
+function setup(thread)
+  threads = threads + 1
+  thread:set("worker", threads)
+  table.insert(workers, thread)
+end
+
+local n, open = 0, {}
+local headers = { ["Content-Type"] = "application/json" }
+failed = 0
+
+function init(args)
+  sources, closeShare = tonumber(args[1] or 1), tonumber(args[2] or 0)
+  -- A run's leads are new ones: phones begin with the time, in microseconds where there is /dev/urandom.
+  local file = io.open("/dev/urandom", "rb")
+  local a, b, c = file:read(3):byte(1, 3)
+  file:close()
+  run = string.format("%d%03d%d", os.time(), (a * 65536 + b * 256 + c) % 1000, worker)
+  math.randomseed(os.time() + worker)
+  -- With `response` defined wrk reads each answer into Lua, which costs: only who closes needs the ids.
+  if closeShare == 0 then response = nil end
+end
+
+function request()
+  if #open > 0 and math.random() < closeShare then
+    return wrk.format("PATCH", "/api/v1/contacts/" .. table.remove(open), headers, '{"status": "closed"}')
+  end
+  n = n + 1
+  return wrk.format("POST", "/api/v1/contacts", headers,
+    '{"source_id": ' .. n % sources + 1 .. ', "lead_phone": "+' .. run .. n ..
+    '", "lead_name": "Петр Петров", "message": "Хочу узнать о продукте"}')
+end
+
+function response(status, _, body)
+  if status == 201 then table.insert(open, body:match('"id":(%d+)')) end
+end
+
+function done(summary, latency)
+  local e = summary.errors
+  print(string.format(
+    '{"requests": %d, "seconds": %.3f, "per_second": %.0f, "p50_ms": %.2f, "p99_ms": %.2f, "max_ms": %.2f, "failed": %d}',
+    summary.requests, summary.duration / 1e6, summary.requests / summary.duration * 1e6,
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency.max / 1e3,
+    e.status + e.connect + e.read + e.write + e.timeout))
+end
