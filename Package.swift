@@ -28,7 +28,11 @@ let package = Package(
         .systemLibrary(
             name: "CLibpq", pkgConfig: "libpq",
             providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+        .systemLibrary(
+            name: "CSQLite", pkgConfig: "sqlite3",
+            providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite"])]),
         .target(name: "Postgres", dependencies: ["CLibpq"], swiftSettings: settings),
+        .target(name: "SQLite", dependencies: ["CSQLite"], swiftSettings: settings),
         .target(name: "Distribution", swiftSettings: settings),
         .target(
             name: "Prometheus", dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")],
@@ -36,7 +40,7 @@ let package = Package(
         .target(
             name: "CRM",
             dependencies: [
-                "Distribution", "Postgres",
+                "Distribution", "Postgres", "SQLite",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -44,6 +48,7 @@ let package = Package(
             exclude: ["sql/bench"],
             resources: [
                 .embedInCode("sql/migrations/0001_initial.sql"), .embedInCode("sql/migrations/0002_reporting.sql"),
+                .embedInCode("sql/migrations/0003_event_times.sql"),
             ],
             swiftSettings: settings),
         .target(
@@ -110,6 +115,7 @@ let package = Package(
             name: "HTTPAPITests",
             dependencies: ["HTTPAPI", "TestSupport", .product(name: "NIOEmbedded", package: "swift-nio")],
             swiftSettings: settings),
-        .testTarget(name: "SystemTests", dependencies: ["LeadsCRM", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "SystemTests", dependencies: ["CSQLite", "LeadsCRM", "TestSupport"], swiftSettings: settings),
     ]
 )

@@ -35,33 +35,9 @@ struct PrintReport: AsyncParsableCommand {
         if json {
             print("[\(report.json.joined(separator: ",\n "))]")
         } else if csv {
-            for line in [report.columns] + report.rows { print(line.map(csvField).joined(separator: ",")) }
+            for line in [report.columns] + report.rows { print(csvLine(line)) }
         } else {
             printTable(report.columns, report.rows)
         }
-    }
-
-    private func csvField(_ value: String?) -> String {
-        guard let value else { return "" }
-        guard value.isEmpty || value.contains(where: { ",\"\r\n".contains($0) }) else { return value }
-        return "\"" + value.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
-    }
-
-    /// Columns as wide as their widest value; numbers to the right.
-    private func printTable(_ columns: [String], _ rows: [[String?]]) {
-        let widths = columns.indices.map { column in
-            max(columns[column].count, rows.map { $0[column]?.count ?? 0 }.max() ?? 0)
-        }
-        func line(_ values: [String?]) -> String {
-            zip(values, widths).map { value, width in
-                let text = value ?? ""
-                let padding = String(repeating: " ", count: width - text.count)
-                return Double(text) == nil ? text + padding : padding + text
-            }.joined(separator: "  ")
-        }
-        print(line(columns))
-        print(widths.map { String(repeating: "-", count: $0) }.joined(separator: "  "))
-        for row in rows { print(line(row)) }
-        print("(\(rows.count) row\(rows.count == 1 ? "" : "s"))")
     }
 }

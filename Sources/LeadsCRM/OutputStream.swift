@@ -1,0 +1,57 @@
+import ArgumentParser
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// Where this program writes: standard output or error, or a file.
+struct OutputStream {
+    private let descriptor: Int32
+
+    static let standardOutput = OutputStream(descriptor: STDOUT_FILENO)
+    static let standardError = OutputStream(descriptor: STDERR_FILENO)
+
+    private init(descriptor: Int32) { self.descriptor = descriptor }
+
+    /// Creates a file that its owner alone may read, or empties the one that is there. It stays open.
+    init(creating path: String) throws {
+        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw ValidationError("\(path): \(String(cString: strerror(errno)))") }
+    }
+
+    /// Whether a person sees what is written, at once and in place.
+    var isInteractive: Bool { isatty(descriptor) == 1 && environment("TERM") != "dumb" }
+
+    /// Whether colours are seen and wanted (https://no-color.org).
+    var hasColours: Bool { isInteractive && (environment("NO_COLOR") ?? "").isEmpty }
+
+    /// Characters in a line.
+    var width: Int {
+        var size = winsize()
+        guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        return Int(size.ws_col)
+    }
+
+    func write(_ text: String) {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes {
+                #if canImport(Glibc)
+                    Glibc.write(descriptor, $0.baseAddress, $0.count)
+                #elseif canImport(Musl)
+                    Musl.write(descriptor, $0.baseAddress, $0.count)
+                #else
+                    Darwin.write(descriptor, $0.baseAddress, $0.count)
+                #endif
+            }
+            guard count > 0 else { return }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    private func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+}

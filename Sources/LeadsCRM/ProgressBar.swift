@@ -1,0 +1,31 @@
+/// How far a long job is, on standard error: a bar on a terminal, else a line for each tenth.
+struct ProgressBar {
+    private let stream = OutputStream.standardError
+    private var start = ContinuousClock.now
+    private var lastDrawn: ContinuousClock.Instant?
+    private var lastTenth = 0
+
+    /// - Parameter what: What is counted, for example `rows`.
+    mutating func show(_ done: Int, of total: Int, _ what: String) {
+        guard total > 0 else { return }
+        let now = ContinuousClock.now
+        let rate = Double(done) / max(0.001, (now - start) / .seconds(1))
+        let text = "\(done * 100 / total) %  \(done) of \(total) \(what), \(Int(rate)) a second"
+        guard stream.isInteractive else {
+            guard done * 10 / total > lastTenth else { return }
+            lastTenth = done * 10 / total
+            return stream.write(text + "\n")
+        }
+        guard done == total || lastDrawn.map({ now - $0 > .milliseconds(100) }) ?? true else { return }
+        lastDrawn = now
+        let width = max(0, min(40, stream.width - text.count - 4))
+        let filled = width * done / total
+        let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
+        stream.write("\r\(bar)  \(text)\u{1b}[K")
+    }
+
+    /// Takes the bar off the terminal.
+    func clear() {
+        if lastDrawn != nil { stream.write("\r\u{1b}[K") }
+    }
+}
