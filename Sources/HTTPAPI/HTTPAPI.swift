@@ -15,18 +15,24 @@ public struct HTTPAPI: HTTPResponder {
     /// The version of the service, as `/` tells it.
     let version: String
     let metrics: MetricsPage
+    let documentation: Documentation
     private let logger: Logger
     private let requests: RequestMetrics
     private let router = Router(Route.all)
 
     /// - Parameters:
     ///   - version: The version of the service, as `/` tells it.
+    ///   - documentation: The pages that explain the API.
     ///   - logger: Where requests are logged: those that fail for no fault of theirs as errors and warnings, others
     ///     for debugging.
     ///   - metrics: Where requests are timed, and what `/metrics` answers.
-    public init(crm: CRM, version: String, logger: Logger, metrics: MetricsPage = MetricsPage()) {
+    public init(
+        crm: CRM, version: String, documentation: Documentation = Documentation(), logger: Logger,
+        metrics: MetricsPage = MetricsPage()
+    ) {
         self.crm = crm
         self.version = version
+        self.documentation = documentation
         self.logger = logger
         self.metrics = metrics
         requests = RequestMetrics(metrics.registry)

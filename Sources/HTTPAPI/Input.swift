@@ -52,8 +52,12 @@ struct Input {
 
     /// An id in the path.
     mutating func id<Entity>(_ name: String) -> ID<Entity> {
-        let value = parameters.first { $0.name == name }?.value ?? ""
-        return read(value, at: "path", name, .id()) ?? ID(0)
+        read(text(name), at: "path", name, .id()) ?? ID(0)
+    }
+
+    /// A text in the path.
+    func text(_ name: String) -> String {
+        parameters.first { $0.name == name }?.value ?? ""
     }
 
     /// A parameter of the query; of several with one name the last counts.

@@ -159,8 +159,11 @@ extension Route {
                 status: .ok, headers: [.contentType: "application/json"],
                 body: ResponseBody(byteBuffer: ByteBuffer(bytes: PackageResources.openapi_json)))
         },
-        Route(.get, "/docs", "get_docs") { _, _ in .html(Pages.swaggerUI) },
-        Route(.get, "/redoc", "get_redoc") { _, _ in .html(Pages.redoc) },
+        Route(.get, "/docs", "get_docs") { api, _ in .html(api.documentation.swaggerUI) },
+        Route(.get, "/docs/assets/{file}", "get_docs_asset") { api, input in
+            try api.documentation.asset(input.text("file"))
+        },
+        Route(.get, "/redoc", "get_redoc") { api, _ in .html(api.documentation.redoc) },
     ]
 }
 

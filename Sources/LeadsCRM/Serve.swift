@@ -43,15 +43,16 @@ struct Serve: AsyncParsableCommand {
         let settings = Settings()
         let (format, level) = (try settings.logFormat(), try settings.logLevel())
         LoggingSystem.bootstrap { format.handler(label: $0, level: level) }
+        // Read before PostgreSQL is started, so that a wrong setting is told at once.
+        let documentation = try await settings.documentation()
         if let url = database.url(settings) {
-            try await serve(try settings.crm(url: url), isPrivate: false, settings)
+            try await serve(try settings.crm(url: url), isPrivate: false, documentation, settings)
         } else {
-            // Read before PostgreSQL is started, so that a wrong setting is told at once.
             var configuration = try settings.crm(url: "")
             let postgres = try await EmbeddedPostgres.start(in: ".leads-crm")
             configuration.connection.url = postgres.url
             let result: Result<Void, any Error>
-            do { result = .success(try await serve(configuration, isPrivate: true, settings)) } catch {
+            do { result = .success(try await serve(configuration, isPrivate: true, documentation, settings)) } catch {
                 result = .failure(error)
             }
             try await postgres.stop()
@@ -59,7 +60,9 @@ struct Serve: AsyncParsableCommand {
         }
     }
 
-    private func serve(_ configuration: CRM.Configuration, isPrivate: Bool, _ settings: Settings) async throws {
+    private func serve(
+        _ configuration: CRM.Configuration, isPrivate: Bool, _ documentation: Documentation, _ settings: Settings
+    ) async throws {
         let logger = Logger(label: "leads-crm")
         let delay = try settings.duration("shutdown.delay", default: 0, in: 0...3600)
         let grace = try settings.duration("shutdown.grace", default: 20, in: 0...3600)
@@ -74,8 +77,8 @@ struct Serve: AsyncParsableCommand {
             port: try port ?? settings.int("port", default: 8000, in: 0...65_535))
         let application = Application(
             responder: HTTPAPI(
-                crm: crm, version: version, logger: logger, metrics: MetricsPage(registry, operatorLimit: operatorLimit)
-            ),
+                crm: crm, version: version, documentation: documentation, logger: logger,
+                metrics: MetricsPage(registry, operatorLimit: operatorLimit)),
             configuration: ApplicationConfiguration(address: address, serverName: nil),
             onServerRunning: { channel in
                 // A private PostgreSQL's URL holds no secret.

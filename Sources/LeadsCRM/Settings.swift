@@ -1,6 +1,7 @@
 import ArgumentParser
 import CRM
 import Configuration
+import HTTPAPI
 import Logging
 import Postgres
 
@@ -84,6 +85,15 @@ struct Settings {
                 "LOG_LEVEL must be one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
         }
         return level
+    }
+
+    func documentation() async throws -> Documentation {
+        guard let directory = string("docs.assets.dir") else { return Documentation() }
+        do {
+            return try await Documentation(assetsIn: directory)
+        } catch let error as Documentation.UnreadableAsset {
+            throw ValidationError("DOCS_ASSETS_DIR: \(error)")
+        }
     }
 
     func crm(url: String) throws -> CRM.Configuration {

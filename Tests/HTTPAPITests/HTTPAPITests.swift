@@ -1,11 +1,13 @@
 import CRM
 import Distribution
+import Foundation
 import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
 import NIOEmbedded
 import Postgres
+import TestSupport
 import Testing
 
 @testable import HTTPAPI
@@ -24,11 +26,12 @@ import Testing
 
     /// Answers a request as it would arrive. There is no database.
     private func send(
-        _ method: HTTPRequest.Method, _ target: String, headers: HTTPFields = [:], body: String = ""
+        _ method: HTTPRequest.Method, _ target: String, headers: HTTPFields = [:], body: String = "",
+        documentation: Documentation = Documentation()
     ) async throws -> Response {
         let head = HTTPRequest(method: method, scheme: "http", authority: "x", path: target, headerFields: headers)
         let request = Request(head: head, body: RequestBody(buffer: ByteBuffer(string: body)))
-        let api = HTTPAPI(crm: Self.crm, version: "1.2.3", logger: Self.logger)
+        let api = HTTPAPI(crm: Self.crm, version: "1.2.3", documentation: documentation, logger: Self.logger)
         let channel = EmbeddedChannel()
         return await api.respond(to: request, context: .init(source: .init(channel: channel, logger: Self.logger)))
     }
@@ -93,6 +96,43 @@ import Testing
         #expect(lines.contains("leads_crm_database_up 0"))
         #expect(lines.contains("leads_crm_build_info{version=\"1.2.3\"} 1"))
         #expect(!lines.contains { $0.hasPrefix("leads_crm_load ") })
+    }
+
+    @Test("With assets of its own the service serves them, and its pages load nothing from elsewhere")
+    func assets() async throws {
+        let directory = try ScratchDirectory.makeSubdirectory("assets")
+        let assets = [
+            ("swagger-ui-bundle.js", "text/javascript", "/docs"), ("swagger-ui.css", "text/css", "/docs"),
+            ("redoc.standalone.js", "text/javascript", "/redoc"),
+        ]
+        for name in assets.map(\.0) + ["another.js"] {
+            try Data("/* \(name) */".utf8).write(to: URL(filePath: "\(directory)/\(name)"))
+        }
+        let documentation = try await Documentation(assetsIn: directory)
+
+        for (name, type, path) in assets {
+            let page = try await send(.get, path, documentation: documentation).text
+            #expect(page.contains("=\"/docs/assets/\(name)\""))
+            #expect(!page.contains("https:"))
+            let file = try await send(.get, "/docs/assets/\(name)", documentation: documentation)
+            #expect(file.status == .ok)
+            #expect(file.headers[.contentType] == "\(type); charset=utf-8")
+            #expect(file.headers[.cacheControl] == "public, max-age=3600")
+            #expect(try await file.text == "/* \(name) */")
+            #expect(try await send(.get, "/docs/assets/\(name)").status == .notFound)
+        }
+        for name in ["another.js", "..%2Fassets%2Fswagger-ui.css", "", "."] {
+            #expect(try await send(.get, "/docs/assets/\(name)", documentation: documentation).status == .notFound)
+        }
+    }
+
+    @Test("A page tells the browser what it may load, and that no frame may hold it")
+    func contentSecurityPolicy() async throws {
+        for path in ["/", "/docs", "/redoc"] {
+            let policy = try await send(.get, path, headers: [.accept: "text/html"]).headers[.contentSecurityPolicy]
+            #expect(policy?.hasPrefix("default-src 'self'; ") == true)
+            #expect(policy?.hasSuffix("; frame-ancestors 'none'") == true)
+        }
     }
 
     @Test("HEAD answers as GET does, without the body")

@@ -35,6 +35,7 @@ import Testing
             (.get, "/api/v1/sources/5/distribution", "get_distribution", "5"),
             (.put, "/api/v1/sources/distribution/distribution", "replace_distribution", "distribution"),
             (.get, "/api/v1/sources/distribution", "get_source", "distribution"),
+            (.get, "/docs", "get_docs", ""), (.get, "/docs/assets/swagger-ui.css", "get_docs_asset", "swagger-ui.css"),
         ] as [(HTTPRequest.Method, String, String, String)])
     func found(_ method: HTTPRequest.Method, _ path: String, operationID: String, parameter: String) throws {
         let (route, parameters) = try router.route(method, path)

@@ -121,6 +121,7 @@ extension System {
                 (["migrate", "--database-url", "postgresql://127.0.0.1:1/x"], [:], "127.0.0.1"),
                 (["serve", "--database-url", "postgresql://[::1/x"], [:], "IPv6"),
                 (["serve"], ["REQUEST_TIMEOUT": "soon"], "REQUEST_TIMEOUT"),
+                (["serve"], ["DOCS_ASSETS_DIR": "/nowhere"], "DOCS_ASSETS_DIR: /nowhere/swagger-ui-bundle.js"),
                 (["serve"], ["PORT": "soon"], "PORT"),
                 (["serve"], ["ASSIGNMENT_GATE": "ajar"], "ASSIGNMENT_GATE"),
                 (["serve"], ["DATABASE_POOL": "0"], "DATABASE_POOL"),
