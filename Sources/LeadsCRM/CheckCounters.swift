@@ -6,14 +6,21 @@ struct CheckCounters: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
         abstract: "Compares operators' loads and the distribution's counts with a recount.",
-        discussion: "Prints what differs and exits with 1 if anything does.")
+        discussion: "Prints what differs and exits with 1 if anything does, unless it is told to mend it.")
 
     @OptionGroup var database: DatabaseOptions
+
+    @Flag(help: "Set the counters to the recount (takes the tables' owner). Instances wait meanwhile.")
+    var repair = false
 
     func run() async throws {
         var connection = try database.connect(Settings())
         let differences = try Check().run(on: &connection)
         for line in differences { print(line) }
+        if repair, !differences.isEmpty {
+            try CounterRepair.run(on: &connection)
+            return print("set to a recount: \(differences.count)")
+        }
         guard differences.isEmpty else { throw ExitCode.failure }
         print("all counters agree with a recount")
     }

@@ -10,7 +10,7 @@ struct LeadsCRM: AsyncParsableCommand {
         commandName: "leads-crm",
         abstract: "Distributes leads' contacts among operators by weights and load limits, on PostgreSQL.",
         version: version,
-        subcommands: [Serve.self, Migrate.self, CheckCounters.self, PrintReport.self, ImportSQLite.self])
+        subcommands: [Serve.self, Migrate.self, CheckCounters.self, PrintReport.self, ImportSQLite.self, Doctor.self])
 
     static func main() async {
         do {

@@ -15,10 +15,21 @@ public struct ConnectionConfiguration: Sendable {
     /// Whether statements are prepared once per connection. Off for a pooler in transaction mode that does not
     /// track prepared statements (PgBouncer before 1.21).
     public var preparesStatements: Bool
+    /// Whether a server that cannot be written will do too, unless the URL says which one.
+    public var acceptsReadOnly = false
 
     public init(url: String, preparesStatements: Bool = true) {
         self.url = url
         self.preparesStatements = preparesStatements
+    }
+
+    /// Whether libpq can read the URL. What it says of one that it cannot quotes parts of it, the password perhaps.
+    public var isWellFormed: Bool {
+        // Anything else is the name of a database.
+        guard url.contains("=") || url.hasPrefix("postgresql://") || url.hasPrefix("postgres://") else { return true }
+        let options = PQconninfoParse(url, nil)
+        defer { PQconninfoFree(options) }
+        return options != nil
     }
 
     /// Whether no server answers, or one that is starting or stopping: what a later try may find changed.
@@ -34,7 +45,8 @@ public struct ConnectionConfiguration: Sendable {
         let settings = [
             ("fallback_application_name", "leads-crm"), ("connect_timeout", "3"), ("tcp_user_timeout", "10000"),
             ("keepalives_idle", "5"), ("keepalives_interval", "2"), ("keepalives_count", "3"),
-            ("target_session_attrs", "read-write"), ("dbname", url), ("client_encoding", "UTF8"),
+            ("target_session_attrs", acceptsReadOnly ? "any" : "read-write"), ("dbname", url),
+            ("client_encoding", "UTF8"),
         ]
         let keywords = settings.map { UnsafePointer(strdup($0.0)) } + [nil]
         let values = settings.map { UnsafePointer(strdup($0.1)) } + [nil]
@@ -84,6 +96,16 @@ public struct Connection: ~Copyable {
 
     /// PostgreSQL's version, for example 150018.
     public var serverVersion: Int { Int(PQserverVersion(handle)) }
+
+    /// Where it leads, for people to read: host, port, database and user.
+    public var destination: String {
+        func text(_ value: UnsafeMutablePointer<CChar>?) -> String { value.map { String(cString: $0) } ?? "" }
+        return
+            "\(text(PQhost(handle))):\(text(PQport(handle))), database \(text(PQdb(handle))), user \(text(PQuser(handle)))"
+    }
+
+    /// The process that serves this connection, as it was told; a pooler tells another one than `pg_backend_pid()`.
+    public var backendProcessID: Int32 { PQbackendPID(handle) }
 
     /// Runs one query in a transaction of its own, or in the one that is open.
     public mutating func run(_ query: Query) throws(PostgresError) -> QueryResult {

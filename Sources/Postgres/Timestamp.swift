@@ -1,9 +1,25 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// A moment with a resolution of a microsecond: PostgreSQL's `timestamptz`.
 public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// Microseconds since 2000-01-01T00:00:00Z, PostgreSQL's binary form.
     public var microsecondsSince2000: Int64
 
     public init(microsecondsSince2000: Int64) { self.microsecondsSince2000 = microsecondsSince2000 }
+
+    /// This machine's time.
+    public static var now: Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        let secondsTo2000 = 946_684_800
+        return Timestamp(microsecondsSince2000: Int64((time.tv_sec - secondsTo2000) * 1_000_000 + time.tv_nsec / 1000))
+    }
 
     public static func < (a: Self, b: Self) -> Bool { a.microsecondsSince2000 < b.microsecondsSince2000 }
 

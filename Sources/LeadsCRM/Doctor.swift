@@ -1,0 +1,136 @@
+import ArgumentParser
+import CRM
+import EmbeddedPostgres
+import NIOCore
+import NIOPosix
+import Postgres
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+struct Doctor: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Looks for what keeps an instance from serving well, and says how to mend it.",
+        discussion: """
+            Reads the same settings as serve, and changes nothing. One line for each thing looked at: ok, warn (it works, \
+            but not as well as it should) or FAIL, what was found, and below it the command or setting that mends it. \
+            Without a database URL it looks at the private PostgreSQL in .leads-crm/, if there is one.
+
+            EXIT STATUS: 0 nothing failed, 1 something did, 64 wrong usage.
+            """)
+
+    @OptionGroup var database: DatabaseOptions
+
+    func run() async throws {
+        var report = DoctorReport()
+        let settings = Settings()
+        report.add(contentsOf: environment(settings))
+        let configuration =
+            (try? settings.crm(url: "")) ?? CRM.Configuration(connection: ConnectionConfiguration(url: ""))
+        report.add(openFiles(configuration))
+        if let finding = await port(settings) { report.add(finding) }
+        if let url = database.url(settings) {
+            look(at: url, configuration, &report)
+        } else if access(".leads-crm/data/PG_VERSION", F_OK) == 0 {
+            let postgres = try await EmbeddedPostgres.start(in: ".leads-crm")
+            look(at: postgres.url, configuration, &report)
+            try await postgres.stop()
+        } else {
+            report.add(
+                Finding(
+                    .warning, "database",
+                    "DATABASE_URL is not set: serve will make a private PostgreSQL in .leads-crm/",
+                    remedy: "DATABASE_URL=postgresql://user:password@host:5432/database, for more than one machine"))
+        }
+        if report.hasFailed { throw ExitCode.failure }
+    }
+
+    private func look(at url: String, _ configuration: CRM.Configuration, _ report: inout DoctorReport) {
+        var connection = configuration.connection
+        connection.url = url
+        Diagnosis(connection, poolSize: configuration.poolSize).run { report.add($0) }
+    }
+
+    private func environment(_ settings: Settings) -> [Finding] {
+        let readings: [() throws -> Void] = [
+            { _ = try settings.crm(url: "") }, { _ = try settings.logLevel() },
+            { _ = try settings.duration("shutdown.delay", default: 0, in: 0...3600) },
+            { _ = try settings.duration("shutdown.grace", default: 20, in: 0...3600) },
+            { _ = try settings.int("port", default: 8000, in: 0...65_535) },
+        ]
+        let faults = readings.compactMap { read -> Finding? in
+            do {
+                try read()
+                return nil
+            } catch {
+                return Finding(.failure, "settings", "\(error)", remedy: "leads-crm serve --help lists the settings")
+            }
+        }
+        return faults.isEmpty ? [Finding(.ok, "settings", "valid")] : faults
+    }
+
+    /// Each request that waits has a connection, and each connection is an open file.
+    private func openFiles(_ configuration: CRM.Configuration) -> Finding {
+        var limit = rlimit()
+        #if canImport(Glibc)
+            getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        #else
+            getrlimit(RLIMIT_NOFILE, &limit)
+        #endif
+        let needed = UInt64(configuration.queueLimit + configuration.poolSize + 64)
+        let text = "this shell allows \(limit.rlim_cur)"
+        guard limit.rlim_cur < needed else { return Finding(.ok, "open files", text) }
+        return Finding(
+            .warning, "open files", "\(text): fewer than QUEUE_LIMIT requests can wait at once",
+            remedy: "ulimit -n 65536 (systemd: LimitNOFILE=65536), or QUEUE_LIMIT=\(max(1, Int(limit.rlim_cur) / 2))")
+    }
+
+    /// A port that is no number is a fault of the settings.
+    private func port(_ settings: Settings) async -> Finding? {
+        let host = settings.string("host") ?? "127.0.0.1"
+        guard let port = try? settings.int("port", default: 8000, in: 0...65_535) else { return nil }
+        do {
+            let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .bind(host: host, port: port).get()
+            try await channel.close()
+            return Finding(.ok, "address", "\(host), port \(port) is free")
+        } catch let error as IOError where error.errnoCode == EADDRINUSE {
+            return Finding(
+                .warning, "address", "\(host), port \(port) is taken, by a running instance perhaps",
+                remedy: "PORT=\(port == 65_535 ? 8000 : port + 1), for another instance")
+        } catch {
+            return Finding(
+                .failure, "address", "\(host), port \(port): \(error)",
+                remedy: "HOST=127.0.0.1 for this machine alone, HOST=0.0.0.0 for all its addresses")
+        }
+    }
+}
+
+/// Prints findings as they come.
+private struct DoctorReport {
+    private(set) var hasFailed = false
+
+    mutating func add(contentsOf findings: [Finding]) { for finding in findings { add(finding) } }
+
+    mutating func add(_ finding: Finding) {
+        hasFailed = hasFailed || finding.level == .failure
+        let level = finding.level.rawValue + String(repeating: " ", count: 4 - finding.level.rawValue.count)
+        let subject = finding.subject + String(repeating: " ", count: max(0, 12 - finding.subject.count))
+        print("\(coloured(level, finding.level))  \(subject)  \(finding.found)")
+        if let remedy = finding.remedy { print("                    → \(remedy)") }
+        fflush(nil)
+    }
+
+    private func coloured(_ text: String, _ level: Finding.Level) -> String {
+        guard OutputStream.standardOutput.hasColours else { return text }
+        // Green, yellow, red: ECMA-48, SGR 32, 33, 31.
+        let colour = [.ok: 32, .warning: 33, .failure: 31][level]!
+        return "\u{1b}[\(colour)m\(text)\u{1b}[0m"
+    }
+}

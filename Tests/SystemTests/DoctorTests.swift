@@ -1,0 +1,140 @@
+import EmbeddedPostgres
+import Foundation
+import TestSupport
+import Testing
+
+extension System {
+    @Suite("doctor")
+    struct Doctors {
+        private func run(_ url: String, _ environment: [String: String] = [:]) async throws -> Command.Output {
+            let environment = environment.merging(["DATABASE_URL": url, "PORT": "0"]) { given, _ in given }
+            return try await Command.run(["doctor"], environment: environment)
+        }
+
+        /// The finding on a subject: its line and the remedy's.
+        private func finding(_ subject: String, in output: Command.Output) -> String? {
+            let lines = output.standardOutput.split(separator: "\n")
+            guard let index = lines.firstIndex(where: { $0.dropFirst(6).hasPrefix(subject) }) else { return nil }
+            return lines[index...].prefix(2).joined(separator: "\n")
+        }
+
+        @Test("All is well on a migrated database: nothing fails, and nothing is coloured in a file")
+        func healthy() async throws {
+            try await TestDatabase.with { database in
+                let output = try await run(database.url)
+                #expect(output.status == 0, "\(output)")
+                #expect(!output.standardOutput.contains("FAIL") && !output.standardOutput.contains("\u{1b}"))
+                for subject in [
+                    "settings", "open files", "address", "connection", "version", "writing", "encoding", "durability",
+                    "isolation", "clock", "connections", "pooler", "migrations", "rights", "triggers", "counters",
+                ] { #expect(finding(subject, in: output) != nil, "\(subject): \(output)") }
+                // The tests' own PostgreSQL does without.
+                #expect(finding("durability", in: output)?.contains("ALTER SYSTEM RESET fsync") == true, "\(output)")
+            }
+        }
+
+        @Test(
+            "What is wrong with the database is a failure that says how to mend it",
+            arguments: [
+                ("DELETE FROM schema_migrations WHERE version = 3", "migrations", "leads-crm migrate"),
+                ("UPDATE schema_migrations SET checksum = 'x' WHERE version = 1", "migrations", "was changed"),
+                (
+                    "ALTER TABLE operators DISABLE TRIGGER operators_no_overload", "triggers",
+                    "ALTER TABLE operators ENABLE TRIGGER operators_no_overload"
+                ),
+                ("DROP TRIGGER contacts_updated ON contacts", "triggers", "contacts_updated on contacts is missing"),
+                (
+                    "INSERT INTO sources (name) VALUES ('s'); INSERT INTO distribution_counts VALUES (1, NULL, 7)",
+                    "counters", "leads-crm check --repair"
+                ),
+                ("ALTER DATABASE \u{1} SET default_transaction_read_only = on", "writing", "ALTER DATABASE"),
+                ("ALTER DATABASE \u{1} CONNECTION LIMIT 3", "connections", "DATABASE_POOL"),
+            ])
+        func failures(fault: String, subject: String, remedy: String) async throws {
+            try await TestDatabase.with { database in
+                let psql = try Psql(database.url)
+                let name = try await psql.query("SELECT current_database()")[0][0]
+                try await psql.query(fault.replacing("\u{1}", with: name))
+                let output = try await run(database.url)
+                #expect(output.status == 1)
+                let found = finding(subject, in: output)
+                #expect(found?.hasPrefix("FAIL") == true && found?.contains(remedy) == true, "\(output)")
+            }
+        }
+
+        @Test("A database that a newer program has migrated is a warning")
+        func newer() async throws {
+            try await TestDatabase.with { database in
+                try await Psql(database.url).query(
+                    "INSERT INTO schema_migrations (version, name, checksum) VALUES (9999, 'later', 'x')")
+                let output = try await run(database.url)
+                #expect(output.status == 0)
+                #expect(finding("migrations", in: output)?.hasPrefix("warn") == true, "\(output)")
+            }
+        }
+
+        @Test("A user without rights is told the GRANTs")
+        func rights() async throws {
+            try await TestDatabase.with { database in
+                let psql = try Psql(database.url)
+                let role = "guest_" + UUID().uuidString.prefix(8).lowercased()
+                try await psql.query("CREATE ROLE \(role) LOGIN")
+                var url = try #require(URLComponents(string: database.url))
+                url.user = role
+                let output = try await run(try #require(url.string))
+                #expect(output.status == 1)
+                let found = finding("rights", in: output)
+                #expect(found?.hasPrefix("FAIL") == true && found?.contains("TO \(role);") == true, "\(output)")
+                try await psql.query("DROP ROLE \(role)")
+            }
+        }
+
+        @Test(
+            "No server, no such database, a URL that cannot be read: told, with the host, without the password",
+            arguments: [
+                ("postgresql://u:s3cret@127.0.0.1:1/x", "127.0.0.1"),
+                ("postgresql://u:s3c%ret@127.0.0.1/x", "cannot be read"),
+                ("host=127.0.0.1 port=1 password=s3cret s3cret", "cannot be read"),
+            ])
+        func noServer(url: String, word: String) async throws {
+            let output = try await run(url)
+            #expect(output.status == 1)
+            let found = finding("connection", in: output)
+            #expect(found?.hasPrefix("FAIL") == true && found?.contains(word) == true, "\(output)")
+            #expect(!output.description.contains("s3c"), "\(output)")
+        }
+
+        @Test("A wrong setting is a failure; a taken port is a warning")
+        func environment() async throws {
+            try await Desk.open { desk in
+                let output = try await run(desk.database.url, ["BATCH_LIMIT": "many", "LOG_LEVEL": "loud"])
+                #expect(output.status == 1)
+                #expect(output.standardOutput.contains("BATCH_LIMIT") && output.standardOutput.contains("LOG_LEVEL"))
+                let port = try #require(URLComponents(string: desk.client.baseURL)?.port)
+                let taken = try await run(desk.database.url, ["PORT": String(port)])
+                #expect(taken.status == 0)
+                #expect(finding("address", in: taken)?.hasPrefix("warn") == true, "\(taken)")
+            }
+        }
+
+        @Test("check --repair sets wrong counters to a recount, a load over the limit too, and leaves the guards on")
+        func repair() async throws {
+            try await TestDatabase.with { database in
+                let psql = try Psql(database.url)
+                for statement in [
+                    "INSERT INTO operators (name, max_load) VALUES ('a', 1), ('b', 1)",
+                    "INSERT INTO sources (name) VALUES ('s')", "INSERT INTO leads (name) VALUES ('l')",
+                    "SET session_replication_role = replica",
+                    "INSERT INTO contacts (lead_id, source_id, operator_id) VALUES (1, 1, 1), (1, 1, 1), (1, 1, NULL)",
+                    "SET session_replication_role = origin",
+                ] { try await psql.query(statement) }
+                let url = ["--database-url", database.url]
+                let repair = try await Command.run(["check", "--repair"] + url)
+                #expect(repair.status == 0, "\(repair)")
+                #expect(try await Command.run(["check"] + url).status == 0)
+                #expect(try await psql.numbers("SELECT current_load FROM operators ORDER BY id") == [2, 0])
+                #expect(finding("triggers", in: try await run(database.url))?.hasPrefix("ok") == true)
+            }
+        }
+    }
+}
