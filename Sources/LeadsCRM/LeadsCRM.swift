@@ -10,7 +10,10 @@ struct LeadsCRM: AsyncParsableCommand {
         commandName: "leads-crm",
         abstract: "Distributes leads' contacts among operators by weights and load limits, on PostgreSQL.",
         version: version,
-        subcommands: [Serve.self, Migrate.self, CheckCounters.self, PrintReport.self, ImportSQLite.self, Doctor.self])
+        subcommands: [
+            Serve.self, Migrate.self, CheckCounters.self, PrintReport.self, ImportSQLite.self, Doctor.self,
+            RunLoadTest.self,
+        ])
 
     static func main() async {
         do {

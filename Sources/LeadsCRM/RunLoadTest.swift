@@ -1,0 +1,94 @@
+import ArgumentParser
+import Foundation
+import LoadTest
+import UnixSignals
+
+struct RunLoadTest: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "loadtest",
+        abstract: "Puts load on running instances and checks that they keep their promises.",
+        discussion: """
+            Creates operators and sources of its own, which stay; use a database that is there for it. Without --rate \
+            it is a closed loop: each connection sends its next request when the last one is answered. With --rate \
+            requests are due at that rate whatever becomes of the others, and latency counts from when a request was \
+            due. Ctrl-C ends the load early and checks what was done; a second one ends the program.
+
+            The exit status is 1 if a promise was broken or could not be checked; requests that fail are only told.
+            """)
+
+    @Option(help: ArgumentHelp("An instance: http://HOST:PORT, repeated for several.", valueName: "url"))
+    var url: [String] = ["http://127.0.0.1:8000"]
+
+    @Option(help: "Connections, which take turns among the instances.")
+    var connections = 64
+
+    @Option(help: "Requests a second that are due; without it as many as the connections can.")
+    var rate: Double?
+
+    @Option(help: "Seconds to measure.")
+    var duration = 10.0
+
+    @Option(help: "Seconds of load before that.")
+    var warmup = 2.0
+
+    @Option(help: "Sources to create.")
+    var sources = 1
+
+    @Option(help: "Operators to create; each takes contacts of every source.")
+    var operators = 20
+
+    @Option(help: "The operators' max_load; a small one lets contacts wait.")
+    var maxLoad = 1_000_000_000
+
+    @Option(help: "The part of the requests that closes a contact, 0 to 0.5.")
+    var closeShare = 0.0
+
+    @Option(help: "The part of the contacts that are of returning leads, 0 to 1.")
+    var duplicateShare = 0.0
+
+    @Option(help: "Decides which requests are made: the same seed, the same requests.")
+    var seed: UInt64 = 1
+
+    @Option(help: ArgumentHelp("Write the result to this file as JSON, too.", valueName: "file"))
+    var json: String?
+
+    func validate() throws {
+        for text in url where BaseURL(text) == nil {
+            throw ValidationError("--url must be like http://127.0.0.1:8000, not '\(text)'.")
+        }
+        func require(_ isRight: Bool, _ message: String) throws { if !isRight { throw ValidationError(message) } }
+        try require((1...10_000).contains(connections), "--connections must be from 1 to 10000.")
+        try require(rate.map { $0 > 0 && $0 <= 1_000_000 } ?? true, "--rate must be above 0, at most 1000000.")
+        try require(duration > 0 && duration <= 86_400, "--duration must be above 0, at most 86400 seconds.")
+        try require((0...86_400).contains(warmup), "--warmup must be from 0 to 86400 seconds.")
+        try require((1...10_000).contains(sources), "--sources must be from 1 to 10000.")
+        try require((1...10_000).contains(operators), "--operators must be from 1 to 10000.")
+        try require((1...Int(Int32.max)).contains(maxLoad), "--max-load must be from 1 to \(Int32.max).")
+        try require((0...0.5).contains(closeShare), "--close-share must be from 0 to 0.5: a contact is closed once.")
+        try require((0...1).contains(duplicateShare), "--duplicate-share must be from 0 to 1.")
+    }
+
+    func run() async throws {
+        if let json, !FileManager.default.createFile(atPath: json, contents: nil) {
+            throw ValidationError("--json: '\(json)' cannot be written.")
+        }
+        let test = LoadTest(
+            Options(
+                urls: url.compactMap(BaseURL.init), connections: connections, rate: rate, duration: duration,
+                warmup: warmup, sources: sources, operators: operators, maxLoad: maxLoad, closeShare: closeShare,
+                duplicateShare: duplicateShare, seed: seed),
+            console: Console())
+        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
+        let watch = Task {
+            for await _ in signals where !test.stop() { Self.exit(withError: ExitCode(130)) }
+        }
+        defer { watch.cancel() }
+        let outcome = try await test.run()
+        if let json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            try encoder.encode(outcome).write(to: URL(fileURLWithPath: json))
+        }
+        if !outcome.isPassed { throw ExitCode.failure }
+    }
+}

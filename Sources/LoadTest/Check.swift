@@ -1,0 +1,155 @@
+/// One of the service's promises, held against what the load test has seen.
+public struct Check: Sendable, Codable, Equatable {
+    public let promise: String
+    /// `nil`: the run says nothing about it.
+    public let isKept: Bool?
+    /// Numbers, and the first of what breaks the promise.
+    public let detail: String
+}
+
+/// What the API shows when the load is over.
+struct Observation: Sendable {
+    struct Pair: Hashable, Sendable {
+        let source: Int64
+        let `operator`: Int64?
+    }
+
+    /// Acknowledged contacts that no list has.
+    var missing = IdentifierSet()
+    /// Acknowledged closings whose contact is not listed as closed.
+    var reopened = IdentifierSet()
+    /// Contacts of each source by operator, as listed.
+    var listed: [Pair: Int] = [:]
+    /// The same as `stats/distribution` counts them.
+    var counted: [Pair: Int] = [:]
+    /// Active contacts of each operator, as listed; those of `nil` wait.
+    var active: [Int64?: Int] = [:]
+    var operators: [API.Operator] = []
+
+    /// Lists all that belongs to the run.
+    ///
+    /// - Parameter progress: Called with the number of contacts that were listed.
+    static func make(
+        of desk: Desk, _ ledger: Ledger, with api: API, progress: (Int) -> Void
+    ) async throws -> Observation {
+        var seen = Observation()
+        seen.missing = ledger.registered
+        seen.reopened = ledger.closed
+        var total = 0
+        for source in desk.sources {
+            try await api.pages("/api/v1/contacts?source_id=\(source.id)", by: \.id) { (page: [API.Contact]) in
+                for contact in page {
+                    seen.missing.remove(contact.id)
+                    if contact.status == "closed" {
+                        seen.reopened.remove(contact.id)
+                    } else {
+                        seen.active[contact.operatorID, default: 0] += 1
+                    }
+                    seen.listed[Pair(source: source.id, operator: contact.operatorID), default: 0] += 1
+                }
+                total += page.count
+                progress(total)
+            }
+        }
+        let own = Set(desk.sources.map(\.id))
+        let counts = try await api.get("/api/v1/contacts/stats/distribution", as: [API.DistributionCount].self)
+        for count in counts where own.contains(count.sourceID) {
+            seen.counted[Pair(source: count.sourceID, operator: count.operatorID)] = count.contacts
+        }
+        seen.operators = try await desk.operators(api)
+        return seen
+    }
+}
+
+extension Check {
+    /// A deviation of the shares less probable than this is taken for a fault, in all sources of a run together.
+    private static let significance = 1e-6
+
+    static func all(_ desk: Desk, _ ledger: Ledger, _ seen: Observation) -> [Check] {
+        [
+            loads(desk, seen), present(ledger, seen), once(ledger), closed(ledger, seen), stored(ledger, seen),
+            counts(ledger, seen), shares(desk, seen),
+        ]
+    }
+
+    private static func loads(_ desk: Desk, _ seen: Observation) -> Check {
+        let loads = seen.operators.map { ($0.id, max($0.currentLoad, seen.active[$0.id] ?? 0), $0.maxLoad) }
+        let over = loads.filter { $1 > $2 }.map { "operator \($0) has \($1) of \($2)" }
+        let highest = loads.max { $0.1 < $1.1 }.map { "highest load \(grouped($0.1)) of \(grouped($0.2))" } ?? ""
+        let isComplete = seen.operators.count == desk.operators.count
+        return Check(
+            promise: "no load over its limit", isKept: over.isEmpty && isComplete,
+            detail: !over.isEmpty
+                ? examples(over, of: over.count)
+                : isComplete ? highest : "\(seen.operators.count) of \(desk.operators.count) operators are listed")
+    }
+
+    private static func present(_ ledger: Ledger, _ seen: Observation) -> Check {
+        Check(
+            promise: "each acknowledged contact present", isKept: seen.missing.count == 0,
+            detail: seen.missing.count == 0
+                ? "\(grouped(ledger.registered.count)) contacts"
+                : "missing: " + examples(seen.missing.lowest(5).map(String.init), of: seen.missing.count))
+    }
+
+    private static func once(_ ledger: Ledger) -> Check {
+        Check(
+            promise: "nothing acknowledged twice", isKept: ledger.repeated == 0,
+            detail: ledger.repeated == 0 ? "" : "\(grouped(ledger.repeated)) ids came again")
+    }
+
+    private static func closed(_ ledger: Ledger, _ seen: Observation) -> Check {
+        Check(
+            promise: "what was closed stays closed",
+            isKept: ledger.closed.count == 0 ? nil : seen.reopened.count == 0,
+            detail: seen.reopened.count == 0
+                ? ledger.closed.count == 0 ? "nothing was closed" : "\(grouped(ledger.closed.count)) contacts"
+                : "not closed: " + examples(seen.reopened.lowest(5).map(String.init), of: seen.reopened.count))
+    }
+
+    /// A registration without an answer may be stored or not; all others are stored once if acknowledged, else not.
+    private static func stored(_ ledger: Ledger, _ seen: Observation) -> Check {
+        let surplus = seen.listed.values.reduce(0, +) + seen.missing.count - ledger.registered.count
+        return Check(
+            promise: "nothing stored that was refused", isKept: surplus <= ledger.unknown,
+            detail: surplus == 0 && ledger.unknown == 0
+                ? ""
+                : "\(grouped(surplus)) more than acknowledged, \(grouped(ledger.unknown)) of unknown outcome")
+    }
+
+    private static func counts(_ ledger: Ledger, _ seen: Observation) -> Check {
+        let pairs = Set(seen.listed.keys).union(seen.counted.keys)
+        let difference = pairs.reduce(0) { $0 + abs((seen.listed[$1] ?? 0) - (seen.counted[$1] ?? 0)) }
+        return Check(
+            // One of unknown outcome may have been committed between the list and the count.
+            promise: "stats/distribution agrees with the lists", isKept: difference <= ledger.unknown,
+            detail: difference == 0 ? "" : "differs by \(grouped(difference))")
+    }
+
+    private static func shares(_ desk: Desk, _ seen: Observation) -> Check {
+        func isNeverFull(_ id: Int64) -> Bool {
+            desk.sources.reduce(0) { $0 + (seen.listed[.init(source: $1.id, operator: id)] ?? 0) } < desk.maxLoad
+        }
+        let promise = "shares follow the weights"
+        guard desk.operators.allSatisfy(isNeverFull) else {
+            return Check(promise: promise, isKept: nil, detail: "operators were full")
+        }
+        let probabilities = desk.sources.compactMap { source in
+            ChiSquare.probability(
+                counts: desk.operators.map { seen.listed[.init(source: source.id, operator: $0)] ?? 0 },
+                weights: source.weights
+            ).map { (source.id, $0) }
+        }
+        guard let least = probabilities.min(by: { $0.1 < $1.1 }) else {
+            return Check(promise: promise, isKept: nil, detail: "too few contacts or operators")
+        }
+        return Check(
+            promise: promise, isKept: least.1 >= significance / Double(probabilities.count),
+            detail: "chi-square, source \(least.0): p = \(significant(least.1))"
+                + (probabilities.count > 1 ? ", the least of \(probabilities.count)" : ""))
+    }
+
+    private static func examples(_ texts: [String], of count: Int) -> String {
+        texts.prefix(5).joined(separator: ", ") + (count > 5 ? " and \(grouped(count - 5)) more" : "")
+    }
+}

@@ -1,0 +1,32 @@
+import Foundation
+
+/// A number with commas: 12,345.
+func grouped(_ number: Int) -> String {
+    var digits = String(number.magnitude)
+    var groups: [Substring] = []
+    while digits.count > 3 {
+        groups.insert(digits.suffix(3), at: 0)
+        digits.removeLast(3)
+    }
+    return (number < 0 ? "-" : "") + ([digits[...]] + groups).joined(separator: ",")
+}
+
+/// A number with three significant digits.
+func significant(_ number: Double) -> String { String(format: "%.3g", number) }
+
+/// A time with three significant digits: 850 µs, 4.12 ms, 1.50 s.
+func duration(microseconds: UInt64) -> String {
+    let (value, unit) =
+        switch microseconds {
+        case ..<1_000: (Double(microseconds), "µs")
+        case ..<1_000_000: (Double(microseconds) / 1e3, "ms")
+        default: (Double(microseconds) / 1e6, "s")
+        }
+    let decimals = unit == "µs" || value >= 100 ? 0 : value >= 10 ? 1 : 2
+    return String(format: "%.\(decimals)f ", value) + unit
+}
+
+/// The text, with blanks before it.
+func padded(_ text: String, to width: Int) -> String {
+    String(repeating: " ", count: max(0, width - text.count)) + text
+}

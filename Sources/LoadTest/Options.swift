@@ -1,0 +1,81 @@
+import Foundation
+
+/// What load to put on which service.
+public struct Options: Sendable, Codable {
+    /// The instances; connection number n goes to instance n modulo their number.
+    public var urls: [BaseURL]
+    /// Connections in all: in a closed loop each sends its next request when the last one is answered.
+    public var connections: Int
+    /// Requests a second of an open loop; `nil`: a closed loop.
+    public var rate: Double?
+    /// Seconds that are measured.
+    public var duration: Double
+    /// Seconds of load before that.
+    public var warmup: Double
+    /// Sources to create.
+    public var sources: Int
+    /// Operators to create; each serves all of the sources.
+    public var operators: Int
+    /// The `max_load` of each operator.
+    public var maxLoad: Int
+    /// The part of the requests that closes a contact, 0 to 0.5: a contact is closed once.
+    public var closeShare: Double
+    /// The part of the registrations whose lead had a contact before, 0 to 1.
+    public var duplicateShare: Double
+    /// Decides which requests are made.
+    public var seed: UInt64
+
+    public init(
+        urls: [BaseURL], connections: Int, rate: Double?, duration: Double, warmup: Double, sources: Int,
+        operators: Int, maxLoad: Int, closeShare: Double, duplicateShare: Double, seed: UInt64
+    ) {
+        self.urls = urls
+        self.connections = connections
+        self.rate = rate
+        self.duration = duration
+        self.warmup = warmup
+        self.sources = sources
+        self.operators = operators
+        self.maxLoad = maxLoad
+        self.closeShare = closeShare
+        self.duplicateShare = duplicateShare
+        self.seed = seed
+    }
+}
+
+/// Where an instance answers: `http`, a host, perhaps a port and a path that goes before that of each request.
+public struct BaseURL: Sendable, Codable, CustomStringConvertible {
+    let host: String
+    let port: Int
+    let path: String
+
+    /// - Returns: `nil` for anything else, `https` among it.
+    public init?(_ text: String) {
+        guard let components = URLComponents(string: text), components.scheme == "http",
+            let host = components.host, !host.isEmpty, components.user == nil, components.query == nil,
+            components.fragment == nil
+        else { return nil }
+        self.host = host.trimmingCharacters(in: ["[", "]"])
+        port = components.port ?? 80
+        path =
+            components.percentEncodedPath.hasSuffix("/")
+            ? String(components.percentEncodedPath.dropLast()) : components.percentEncodedPath
+    }
+
+    /// The value of the header field `Host`.
+    var authority: String { "\(host.contains(":") ? "[\(host)]" : host):\(port)" }
+    public var description: String { "http://\(authority)\(path)" }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let url = BaseURL(try container.decode(String.self)) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a base URL")
+        }
+        self = url
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
