@@ -46,10 +46,11 @@ let package = Package(
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
-            exclude: ["sql/bench"],
+            exclude: ["sql/bench", "sql/reporting"],
             resources: [
                 .embedInCode("sql/migrations/0001_initial.sql"), .embedInCode("sql/migrations/0002_reporting.sql"),
                 .embedInCode("sql/migrations/0003_event_times.sql"),
+                .embedInCode("sql/migrations/0004_reporting_rows.sql"),
             ],
             swiftSettings: settings),
         .target(

@@ -21,6 +21,7 @@ public enum Migrations {
         Migration(1, "initial", PackageResources._001_initial_sql),
         Migration(2, "reporting", PackageResources._002_reporting_sql),
         Migration(3, "event_times", PackageResources._003_event_times_sql),
+        Migration(4, "reporting_rows", PackageResources._004_reporting_rows_sql),
     ]
 
     /// A migration and whether the database has it.

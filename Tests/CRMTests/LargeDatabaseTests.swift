@@ -5,7 +5,7 @@ import Testing
 
 @testable import CRM
 
-/// The benchmark's data, on a small size.
+/// The benchmark's data, and the queries of `sql/reporting`, on a small size of them.
 @Suite struct LargeDatabaseTests {
     private static let sql = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
@@ -73,6 +73,31 @@ import Testing
                     FROM contact_events) AS e WHERE is_late OR created_at > now()
                 """)
             #expect(disorder == [])
+        }
+    }
+
+    @Test("Each query of sql/reporting runs with the reporting role's rights, with and without its variables")
+    func queries() async throws {
+        let directory = Self.sql.appendingPathComponent("reporting")
+        let files = try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted()
+        #expect(files.count >= 8)
+        try await withYear(contacts: 10_000) { psql, database in
+            try await psql.query("INSERT INTO leads (phone, email) VALUES ('+70001112233', 'somebody@example.net')")
+            try await psql.query("INSERT INTO contacts (lead_id, source_id) VALUES (3001, 200), (3001, 200)")
+            let variables = [
+                "day": "2026-01-31", "from": "yesterday", "to": "tomorrow", "limit": "1", "seconds": "30",
+            ]
+            for file in files {
+                let path = directory.appendingPathComponent(file).path
+                let rows = try await Psql.run(file: path, role: "leads_crm_reporting", on: database.url)
+                #expect(!rows.isEmpty, "\(file)")
+                let others = try await Psql.run(
+                    file: path, variables: variables, role: "leads_crm_reporting", on: database.url)
+                #expect(others != rows, "\(file)")
+                for text in [rows, others] {
+                    #expect(!text.contains("+70001112233") && !text.contains("somebody@"), "\(file)")
+                }
+            }
         }
     }
 }

@@ -39,8 +39,8 @@ import Testing
             let names = try await psql.query("SELECT viewname FROM pg_views WHERE schemaname = 'reporting' ORDER BY 1")
             #expect(
                 names.map { $0[0] } == [
-                    "assignment_delay", "contacts_per_hour", "distribution", "integrity", "leads_overview",
-                    "operator_load", "waiting",
+                    "assignment_delay", "contact_events", "contacts", "contacts_per_hour", "distribution", "integrity",
+                    "leads_overview", "operator_load", "waiting",
                 ])
         }
     }
@@ -106,7 +106,7 @@ import Testing
             let unknown = try Report("x\" --", on: &connection)
             #expect(unknown == nil)
             let names = try Report.names(on: &connection)
-            #expect(names.count == 7)
+            #expect(names.count == 9)
         }
     }
 }
