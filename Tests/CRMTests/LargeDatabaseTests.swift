@@ -1,3 +1,4 @@
+import Distribution
 import Foundation
 import Postgres
 import TestSupport
@@ -5,7 +6,7 @@ import Testing
 
 @testable import CRM
 
-/// The benchmark's data, and the queries of `sql/reporting`, on a small size of them.
+/// The benchmark's data, and on a small size of them the queries of `sql/reporting` and the plans of lists.
 @Suite struct LargeDatabaseTests {
     private static let sql = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
@@ -73,6 +74,35 @@ import Testing
                     FROM contact_events) AS e WHERE is_late OR created_at > now()
                 """)
             #expect(disorder == [])
+        }
+    }
+
+    @Test("Lists read no contact that they do not show, in a plan for any parameters")
+    func listPlans() async throws {
+        try await withYear(contacts: 50_000) { psql, _ in
+            try await psql.query("SET plan_cache_mode = force_generic_plan")
+            let everyone = LeadIdentity(externalID: nil, phone: nil, email: nil)
+            var statements = [FetchLeads(everyone, Page()).contacts.statement.sql]
+            for (status, operatorID, sourceID, waiting) in [
+                (nil, nil, nil, true), (nil, nil, 200, true), (.active, nil, nil, false), (nil, 1, nil, false),
+                (nil, nil, 1, false), (.closed, 1, nil, false), (.closed, nil, 1, false),
+            ] as [(ContactStatus?, Int64?, Int64?, Bool)] {
+                var filter = ContactFilter()
+                filter.status = status
+                filter.operatorID = operatorID.map { OperatorID($0) }
+                filter.sourceID = sourceID.map { SourceID($0) }
+                filter.waiting = waiting
+                statements.append(Fetch(filter, Page()).query.statement.sql)
+            }
+            for (number, statement) in statements.enumerated() {
+                let count = (1...9).last { statement.contains("$\($0)") }!
+                let nulls = Array(repeating: "NULL", count: count).joined(separator: ", ")
+                try await psql.query("PREPARE p\(number) AS \(statement)")
+                let plan = try await psql.query("EXPLAIN EXECUTE p\(number)(\(nulls))").map { $0[0] }
+                #expect(
+                    !plan.contains { $0.contains("Seq Scan on contacts") || $0.contains("  Filter:") },
+                    "\(statement)\n\(plan.joined(separator: "\n"))")
+            }
         }
     }
 
