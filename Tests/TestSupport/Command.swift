@@ -32,8 +32,15 @@ public struct Command: Sendable {
     public static func run(_ arguments: [String], environment: [String: String] = [:]) async throws -> Output {
         let command = try Command(arguments, environment: environment)
         defer { command.process.signal(SIGKILL) }
-        let status = try await command.process.end()
-        return Output(status: status, standardOutput: command.standardOutput, standardError: command.standardError)
+        return try await command.end()
+    }
+
+    /// Waits for the end.
+    ///
+    /// - Throws: ``Timeout`` if there is none.
+    public func end() async throws -> Output {
+        let status = try await process.end()
+        return Output(status: status, standardOutput: standardOutput, standardError: standardError)
     }
 
     /// What a finished run left.

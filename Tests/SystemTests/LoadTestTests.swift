@@ -1,0 +1,193 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension System {
+    @Suite("The load test")
+    struct LoadTests {
+        @Test("A clean run: table, checks, JSON, exit status 0; and again on the same database")
+        func clean() async throws {
+            try await Desk.open(instances: 2) { desk in
+                for run in 1...2 {
+                    let file = try ScratchDirectory.makeSubdirectory("json") + "/result.json"
+                    let output = try await Command.run(
+                        ["loadtest"] + desk.instances.flatMap { ["--url", $0.client.baseURL] }
+                            + "--connections 20 --rate 100 --warmup 1 --duration 2 --sources 2 --operators 6".words
+                            + "--close-share 0.3 --duplicate-share 0.5 --max-load 50 --json".words + [file])
+                    #expect(output.status == 0, "\(output)")
+                    for text in ["1 s warm-up", "waiting", "p99.9", "registrations", "closings", "201: ", "200: "] {
+                        #expect(output.standardOutput.contains(text), "\(text) is not in \(output)")
+                    }
+                    #expect(!output.standardOutput.contains("\r") && !output.standardOutput.contains("\u{1B}"))
+
+                    let result = try JSON(try Data(contentsOf: URL(fileURLWithPath: file)))
+                    #expect(result["options"]["rate"] == 100)
+                    #expect(result["errors"] == [:], "\(result)")
+                    #expect(result["registrations"]["requests"].int == result["statuses"]["201"].int)
+                    #expect(result["closings"]["requests"].int == result["statuses"]["200"].int)
+                    let requests = try #require(result["registrations"]["requests"].int)
+                    let closings = try #require(result["closings"]["requests"].int)
+                    let unsent = try #require(result["unsent"].int)
+                    // 100 a second for 2 s; at its ends some may be on this or that side.
+                    #expect((180...220).contains(requests + closings + unsent), "\(result)")
+                    #expect((0.2...0.4).contains(Double(closings) / Double(requests + closings)))
+                    let latency = result["registrations"]["latency"]
+                    #expect(latency.keys == ["50", "90", "99", "99.9", "100"])
+                    #expect(try #require(latency["50"].int) <= #require(latency["100"].int))
+                    let checks = result["checks"].elements
+                    #expect(checks.count == 7)
+                    #expect(checks.allSatisfy { $0["isKept"] != false }, "\(result)")
+
+                    #expect(try await desk.psql.number("SELECT count(*) FROM operators") == 6 * run)
+                    #expect(try await desk.psql.number("SELECT count(*) FROM sources") == 2 * run)
+                    let (contacts, leads) = (
+                        try await desk.psql.number("SELECT count(*) FROM contacts"),
+                        try await desk.psql.number("SELECT count(*) FROM leads")
+                    )
+                    #expect((0.35...0.65).contains(Double(leads) / Double(contacts)))
+                }
+            }
+        }
+
+        @Test(
+            "A broken promise is told, and the exit status is 1",
+            arguments: [
+                ("no load over its limit", "UPDATE operators SET max_load = 1"),
+                (
+                    "each acknowledged contact present: missing: ",
+                    """
+                    DELETE FROM contacts
+                    WHERE id = (SELECT min(id) FROM contacts WHERE status = 'active') AND status = 'active'
+                    """
+                ),
+                (
+                    "what was closed stays closed",
+                    """
+                    UPDATE contacts SET status = 'active'
+                    WHERE id = (SELECT min(id) FROM contacts WHERE status = 'closed')
+                    """
+                ),
+                (
+                    "nothing stored that was refused: 1 more than acknowledged",
+                    "INSERT INTO contacts (lead_id, source_id) SELECT lead_id, source_id FROM contacts WHERE id = 17"
+                ),
+                (
+                    "shares follow the weights: chi-square, source 1: p = ",
+                    "UPDATE operator_source_weights SET weight = 1000 WHERE operator_id = 1"
+                ),
+            ])
+        func broken(promise: String, statement: String) async throws {
+            try await Desk.open { desk in
+                let output = try await interrupted(desk, "--operators 2 --close-share 0.1") {
+                    try await desk.psql.query(statement)
+                    let contacts = try await desk.psql.number("SELECT max(id) FROM contacts")
+                    try await waitForContacts(desk, contacts + 500)
+                }
+                #expect(output.status == 1, "\(output)")
+                #expect(output.standardOutput.contains("BROKEN \(promise)"), "\(output)")
+                let lines = output.standardOutput.split(separator: "\n")
+                #expect(lines.count { $0.hasPrefix("BROKEN") } == 1, "\(output)")
+            }
+        }
+
+        @Test("Ctrl-C ends the load and prints the table and the checks; the exit status is theirs")
+        func interrupt() async throws {
+            try await Desk.open { desk in
+                let output = try await interrupted(desk, "") {}
+                #expect(output.status == 0, "\(output)")
+                for text in ["registrations", "201: ", "load test", "ok     each acknowledged contact present"] {
+                    #expect(output.standardOutput.contains(text), "\(text) is not in \(output)")
+                }
+            }
+        }
+
+        @Test("A second Ctrl-C ends the program, whatever it waits for")
+        func interruptTwice() async throws {
+            try await Desk.open { desk in
+                let command = try start(desk, "")
+                defer { command.process.signal(SIGKILL) }
+                try await waitForContacts(desk, 100)
+                // Nothing is answered any more.
+                let lock = try Psql(desk.database.url)
+                try await lock.query("BEGIN; LOCK TABLE contacts")
+                try await eventually("the load test ends", within: .seconds(8)) {
+                    command.process.signal(SIGINT)
+                    return command.process.exitStatus != nil
+                }
+                #expect(command.process.exitStatus == 130)
+                try await lock.query("ROLLBACK")
+            }
+        }
+
+        @Test("In an open loop a stall counts for every request that was due meanwhile")
+        func stall() async throws {
+            try await Desk.open { desk in
+                let file = try ScratchDirectory.makeSubdirectory("json") + "/result.json"
+                let output = try await interrupted(desk, "--connections 16 --rate 200 --json \(file)") {
+                    try await desk.psql.query(
+                        "BEGIN; LOCK TABLE assignment_gate; SELECT pg_sleep(2); COMMIT")
+                    try await waitForContacts(desk, 700)
+                }
+                #expect(output.status == 0, "\(output)")
+                let result = try JSON(try Data(contentsOf: URL(fileURLWithPath: file)))
+                let slow = try #require(result["registrations"]["latency"]["90"].int)
+                // 400 requests were due, 280 of them more than 0.6 s before its end; 16 were under way.
+                #expect(slow > 600_000, "\(result)")
+            }
+        }
+
+        @Test("Failed requests are told by kind, and are no broken promise")
+        func failures() async throws {
+            try await Desk.open(instances: 2) { desk in
+                let output = try await interrupted(desk, "--connections 8") { try await desk.instances[1].kill() }
+                #expect(output.status == 0, "\(output)")
+                #expect(output.standardOutput.contains(/errors .*connection (closed|refused|reset)/), "\(output)")
+            }
+        }
+
+        @Test(
+            "What cannot be done is said on standard error at once",
+            arguments: [
+                ("--url https://localhost", "--url"), ("--url http://127.0.0.1:1", "connection refused"),
+                ("--connections 0", "--connections"), ("--rate 0", "--rate"), ("--rate nan", "--rate"),
+                ("--duration 0", "--duration"), ("--warmup -1", "--warmup"), ("--sources 0", "--sources"),
+                ("--operators 0", "--operators"), ("--max-load 0", "--max-load"),
+                ("--close-share 0.6", "--close-share"), ("--duplicate-share 2", "--duplicate-share"),
+                ("--seed x", "--seed"), ("--json /no/such/folder/file", "/no/such/folder/file"),
+            ])
+        func wrong(arguments: String, word: String) async throws {
+            let output = try await Command.run(["loadtest"] + arguments.words)
+            #expect(output.status > 0, "\(output)")
+            #expect(output.standardError.contains(word), "\(output)")
+            #expect(!output.standardError.contains("Fatal error"), "\(output)")
+        }
+
+        private func start(_ desk: Desk, _ arguments: String) throws -> Command {
+            try Command(
+                ["loadtest"] + desk.instances.flatMap { ["--url", $0.client.baseURL] }
+                    + "--warmup 0 --duration 600".words + arguments.words)
+        }
+
+        /// Runs the body in the middle of a load test, then ends the load by Ctrl-C.
+        private func interrupted(
+            _ desk: Desk, _ arguments: String, _ body: () async throws -> Void
+        ) async throws -> Command.Output {
+            let command = try start(desk, arguments)
+            defer { command.process.signal(SIGKILL) }
+            try await waitForContacts(desk, 200)
+            try await body()
+            command.process.signal(SIGINT)
+            return try await command.end()
+        }
+
+        private func waitForContacts(_ desk: Desk, _ count: Int) async throws {
+            try await eventually("\(count) contacts") {
+                try await desk.psql.number("SELECT coalesce(max(id), 0) FROM contacts") >= count
+            }
+        }
+    }
+}
+
+extension String {
+    fileprivate var words: [String] { split(separator: " ").map(String.init) }
+}
