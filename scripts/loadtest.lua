@@ -3,20 +3,17 @@
 -- The sources have the ids 1 to SOURCES (1). CLOSE_SHARE (0) of the requests close a contact registered before.
 -- Prints one line of JSON after wrk's own: times in milliseconds, `failed` counts what was neither 200 nor 201.
 local threads = 0
-local workers = {}
 function setup(thread)
   threads = threads + 1
   thread:set("worker", threads)
-  table.insert(workers, thread)
 end
 
 local n, open = 0, {}
 local headers = { ["Content-Type"] = "application/json" }
-failed = 0
 
 function init(args)
   sources, closeShare = tonumber(args[1] or 1), tonumber(args[2] or 0)
-  -- A run's leads are new ones: phones begin with the time, in microseconds where there is /dev/urandom.
+  -- A run's leads are new ones: phones begin with the time and something random.
   local file = io.open("/dev/urandom", "rb")
   local a, b, c = file:read(3):byte(1, 3)
   file:close()
