@@ -86,6 +86,7 @@ struct RunLoadTest: AsyncParsableCommand {
         let outcome = try await test.run()
         if let json {
             let encoder = JSONEncoder()
+            encoder.keyEncodingStrategy = .convertToSnakeCase
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
             try encoder.encode(outcome).write(to: URL(fileURLWithPath: json))
         }

@@ -8,15 +8,15 @@ public struct Outcome: Sendable, Codable {
         public let requests: Int
         /// Requests a second.
         public let rate: Double
-        /// Microseconds from when a request was due until its answer, by percentile: "50", "90", "99", "99.9", "100".
-        public let latency: [String: UInt64]
+        /// From when a request was due until its answer, by percentile: "50", "90", "99", "99.9", "100".
+        public let latencyMicroseconds: [String: UInt64]
 
         static let percentiles = ["50", "90", "99", "99.9", "100"]
 
         init(_ histogram: Histogram<UInt64>, seconds: Double) {
             requests = Int(histogram.totalCount)
             rate = seconds > 0 ? Double(requests) / seconds : 0
-            latency = Dictionary(
+            latencyMicroseconds = Dictionary(
                 uniqueKeysWithValues: Self.percentiles.map { ($0, histogram.valueAtPercentile(Double($0)!)) })
         }
     }
@@ -79,7 +79,7 @@ extension Outcome {
 
     private static func cells(_ row: Row) -> [String] {
         [grouped(row.requests), grouped(Int(row.rate.rounded()))]
-            + Row.percentiles.map { row.requests > 0 ? duration(microseconds: row.latency[$0]!) : "-" }
+            + Row.percentiles.map { row.requests > 0 ? duration(microseconds: row.latencyMicroseconds[$0]!) : "-" }
     }
 
     private static func list(_ counts: [String: Int]) -> String {

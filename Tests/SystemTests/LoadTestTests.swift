@@ -31,12 +31,12 @@ extension System {
                     // 100 a second for 2 s; at its ends some may be on this or that side.
                     #expect((180...220).contains(requests + closings + unsent), "\(result)")
                     #expect((0.2...0.4).contains(Double(closings) / Double(requests + closings)))
-                    let latency = result["registrations"]["latency"]
+                    let latency = result["registrations"]["latency_microseconds"]
                     #expect(latency.keys == ["50", "90", "99", "99.9", "100"])
                     #expect(try #require(latency["50"].int) <= #require(latency["100"].int))
                     let checks = result["checks"].elements
                     #expect(checks.count == 7)
-                    #expect(checks.allSatisfy { $0["isKept"] != false }, "\(result)")
+                    #expect(checks.allSatisfy { $0["is_kept"] != false }, "\(result)")
 
                     #expect(try await desk.psql.number("SELECT count(*) FROM operators") == 6 * run)
                     #expect(try await desk.psql.number("SELECT count(*) FROM sources") == 2 * run)
@@ -130,7 +130,7 @@ extension System {
                 }
                 #expect(output.status == 0, "\(output)")
                 let result = try JSON(try Data(contentsOf: URL(fileURLWithPath: file)))
-                let slow = try #require(result["registrations"]["latency"]["90"].int)
+                let slow = try #require(result["registrations"]["latency_microseconds"]["90"].int)
                 // 400 requests were due, 280 of them more than 0.6 s before its end; 16 were under way.
                 #expect(slow > 600_000, "\(result)")
             }
