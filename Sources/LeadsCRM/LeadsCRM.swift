@@ -9,10 +9,19 @@ struct LeadsCRM: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "leads-crm",
         abstract: "Distributes leads' contacts among operators by weights and load limits, on PostgreSQL.",
+        discussion: """
+            A first look: leads-crm demo && leads-crm serve, then http://127.0.0.1:8000. When something is wrong: \
+            leads-crm doctor.
+
+            DATABASE_URL names the database for all commands. Colours and progress bars are for terminals; NO_COLOR \
+            switches colours off. Completion for bash, zsh and fish: leads-crm --generate-completion-script SHELL.
+
+            EXIT STATUS: 0 done, 1 failed or found something wrong, 64 wrong usage or setting.
+            """,
         version: version,
         subcommands: [
             Serve.self, Migrate.self, CheckCounters.self, PrintReport.self, ImportSQLite.self, Doctor.self,
-            RunLoadTest.self,
+            RunLoadTest.self, FillDemo.self,
         ])
 
     static func main() async {

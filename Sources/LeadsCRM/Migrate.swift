@@ -5,8 +5,11 @@ import Postgres
 struct Migrate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Brings a database to the schema of this program.",
-        discussion:
-            "Forward only, one transaction for each migration. Several may run at once: one works, the others wait.")
+        discussion: """
+            Forward only, one transaction for each migration. Several may run at once: one works, the others wait.
+
+            EXIT STATUS: 0 the database is up to date, 1 it is not, 64 wrong usage.
+            """)
 
     @OptionGroup var database: DatabaseOptions
 

@@ -6,7 +6,13 @@ struct PrintReport: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "report",
         abstract: "Prints a report of the schema reporting as a table.",
-        discussion: "Without a name it says which reports there are.")
+        discussion: """
+            Without a name it says which reports there are.
+
+            EXIT STATUS: 0 printed, 1 the database could not be read, 64 wrong usage.
+
+            EXAMPLE: leads-crm report contacts_per_hour --csv > hours.csv
+            """)
 
     @OptionGroup var database: DatabaseOptions
 

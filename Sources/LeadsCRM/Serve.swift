@@ -22,10 +22,7 @@ import UnixSignals
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serves the API.",
-        discussion: """
-            Without a database URL it starts a private PostgreSQL in .leads-crm/ of the current folder. The database \
-            is migrated first. Any number of instances may serve one database.
-            """)
+        discussion: discussion)
 
     @Option(help: "The address to listen on (environment: HOST; default: 127.0.0.1).")
     var host: String?

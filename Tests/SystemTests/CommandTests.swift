@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -99,12 +100,33 @@ extension System {
             #expect(version.standardOutput.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil)
             let help = try await Command.run(["--help"])
             #expect(help.status == 0)
-            for word in ["serve", "migrate", "check"] { #expect(help.standardOutput.contains(word)) }
+            let commands = ["serve", "migrate", "check", "report", "import-sqlite", "doctor", "demo"]
+            for word in commands { #expect(help.standardOutput.contains("  \(word) ")) }
+            for command in commands {
+                let help = try await Command.run(["help", command])
+                #expect(help.status == 0 && help.standardOutput.contains("EXIT STATUS"), "\(command)")
+            }
             let serve = try await Command.run(["serve", "--help"])
             #expect(serve.status == 0)
-            for word in ["--host", "--port", "--database-url", "DATABASE_URL"] {
+            for word in ["--host", "--port", "--database-url", "DATABASE_URL", "REQUEST_TIMEOUT", "SHUTDOWN_GRACE"] {
                 #expect(serve.standardOutput.contains(word))
             }
+        }
+
+        @Test(
+            "The completion scripts name every command, and bash can read its own", arguments: ["bash", "zsh", "fish"])
+        func completion(shell: String) async throws {
+            let output = try await Command.run(["--generate-completion-script", shell])
+            #expect(output.status == 0, "\(output)")
+            for word in ["import-sqlite", "doctor", "demo", "database-url"] {
+                #expect(output.standardOutput.contains(word), "\(word)")
+            }
+            guard shell == "bash" else { return }
+            let directory = try ScratchDirectory.makeSubdirectory("completion")
+            try Data(output.standardOutput.utf8).write(to: URL(fileURLWithPath: directory + "/script"))
+            let bash = try ChildProcess(
+                ["bash", "-n", directory + "/script"], in: directory, streams: .files(in: directory))
+            #expect(try await bash.end() == 0)
         }
 
         @Test(

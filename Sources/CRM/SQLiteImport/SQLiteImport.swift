@@ -78,7 +78,7 @@ public enum SQLiteImport {
             for statement in SQLiteImportStatements.begin { try connection.run(script: statement) }
             try rows.takeOver(old, on: &connection)
             _ = try connection.run(
-                [SQLiteImportStatements.moveSequences(), AssignmentStatements.commit()], committing: true)
+                [Sequences.catchUp(), AssignmentStatements.commit()], committing: true)
         } catch PostgresError.server(let error) where error.isTimeout || error.isConflict {
             try? connection.rollBack()
             throw Failure(

@@ -134,15 +134,4 @@ enum SQLiteImportStatements {
         )
         SELECT id, max_load, current_load FROM restored WHERE current_load > max_load ORDER BY id
         """)
-
-    /// Past the largest ids; never back.
-    static let moveSequences = Statement(
-        "import_move_sequences", prepared: false,
-        SQLiteImport.Table.allCases.map { table in
-            """
-            SELECT setval('\(table.rawValue)_id_seq', m.id)
-            FROM (SELECT max(id) AS id FROM \(table.rawValue)) AS m, \(table.rawValue)_id_seq AS s
-            WHERE m.id >= s.last_value
-            """
-        }.joined(separator: "\nUNION ALL "))
 }

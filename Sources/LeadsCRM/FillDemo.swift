@@ -1,0 +1,61 @@
+import ArgumentParser
+import CRM
+import EmbeddedPostgres
+import Postgres
+
+struct FillDemo: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "demo",
+        abstract: "Fills an empty database with a desk and traffic to look at.",
+        discussion: """
+            Operators, sources and weights, and the contacts of the last days as they would have come: more by day than by \
+            night, a third from leads who return, most closed, some waiting. A database that holds anything is left alone. \
+            Without a database URL it fills the private PostgreSQL in .leads-crm/ that serve uses.
+
+            EXIT STATUS: 0 filled, 1 nothing was changed, 64 wrong usage.
+
+            EXAMPLE: leads-crm demo && leads-crm serve
+            """)
+
+    @Option(help: "How many contacts, up to 10000.")
+    var contacts = 3_000
+
+    @Option(help: "Over how many days until now, up to 365.")
+    var days = 7
+
+    @Option(help: "Decides everything but the time.")
+    var seed: UInt64 = 1
+
+    @OptionGroup var database: DatabaseOptions
+
+    func validate() throws {
+        guard (1...10_000).contains(contacts) else { throw ValidationError("--contacts must be from 1 to 10000.") }
+        guard (1...365).contains(days) else { throw ValidationError("--days must be from 1 to 365.") }
+    }
+
+    func run() async throws {
+        let settings = Settings()
+        if database.url(settings) != nil { return try fill(try database.connect(settings)) }
+        let postgres = try await EmbeddedPostgres.start(in: ".leads-crm")
+        let result = Result { try fill(try Connection(ConnectionConfiguration(url: postgres.url))) }
+        try await postgres.stop()
+        try result.get()
+        print("It is in .leads-crm/: leads-crm serve, or scripts/run, serves it from this folder.")
+    }
+
+    private func fill(_ connection: consuming Connection) throws {
+        var connection = connection
+        _ = try Migrations.migrate(&connection)
+        var bar = ProgressBar()
+        defer { bar.clear() }
+        let summary = try Demo(contacts: contacts, days: days, seed: seed).run(on: &connection) {
+            bar.show($0, of: contacts, "contacts")
+        }
+        bar.clear()
+        print(
+            """
+            \(summary.contacts) contacts of \(summary.leads) leads over \(days) days, at \(summary.sources) sources with \
+            \(summary.operators) operators; \(summary.active) are active, \(summary.waiting) of them wait.
+            """)
+    }
+}

@@ -1,0 +1,30 @@
+extension Serve {
+    /// What `leads-crm help serve` says before the options.
+    static let discussion = """
+        Without a database URL it starts a private PostgreSQL in .leads-crm/ of the current folder. The database is \
+        migrated first. Any number of instances may serve one database.
+
+        SIGTERM and Ctrl-C stop it in order: /readyz says so, then no more connections are taken, and requests in flight \
+        are answered.
+
+        ENVIRONMENT (an option wins; in parentheses the default):
+          DATABASE_URL         PostgreSQL (a private one)
+          HOST, PORT           where to listen (127.0.0.1, 8000)
+          DATABASE_POOL        connections for reads; one more is for assignments (4)
+          REQUEST_TIMEOUT      seconds after which a request is answered 503 (10)
+          QUEUE_LIMIT          requests that may wait (4096)
+          BATCH_LIMIT          commands that share a transaction at most (256)
+          PREPARED_STATEMENTS  off behind a PgBouncer before 1.21 (on)
+          ASSIGNMENT_GATE      off: instances do not queue before they assign (on)
+          SHUTDOWN_DELAY       seconds from SIGTERM that connections are still taken (0)
+          SHUTDOWN_GRACE       seconds that requests in flight then have (20)
+          LOG_LEVEL            trace, debug, info, notice, warning, error … (info)
+        PGPASSWORD, PGPASSFILE, PGSSLMODE and the others that psql knows work too.
+
+        EXIT STATUS: 0 stopped in order, 1 it could not serve, 64 wrong usage or setting.
+
+        EXAMPLES:
+          leads-crm serve
+          leads-crm serve --port 0 --database-url postgresql://crm@db.internal/crm
+        """
+}

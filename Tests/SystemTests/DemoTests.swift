@@ -1,0 +1,119 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension System {
+    @Suite("demo")
+    struct Demos {
+        /// What happened, without the times that follow from the clock.
+        private static let history = """
+            SELECT (SELECT json_agg(to_jsonb(l) - 'created_at' - 'updated_at' ORDER BY id) FROM leads AS l),
+                (SELECT json_agg(json_build_array(contact_id, operator_id, status) ORDER BY id) FROM contact_events)
+            """
+
+        private func run(_ arguments: String..., on database: TestDatabase) async throws -> Command.Output {
+            try await Command.run(["demo", "--database-url", database.url] + arguments)
+        }
+
+        @Test("It fills an empty database: counters agree, history is in order, some wait, and an instance goes on")
+        func fills() async throws {
+            try await TestDatabase.with(.none) { database in
+                let output = try await run("--contacts", "800", "--days", "3", on: database)
+                #expect(output.status == 0, "\(output)")
+                #expect(output.standardOutput.hasPrefix("800 contacts of "), "\(output)")
+                let check = try await Command.run(["check", "--database-url", database.url])
+                #expect(check.status == 0, "\(check)")
+                let psql = try Psql(database.url)
+                let facts = try await psql.query(
+                    """
+                    SELECT count(*) = 800,
+                        count(*) FILTER (WHERE status = 'active' AND operator_id IS NULL) BETWEEN 5 AND 30,
+                        count(*) FILTER (WHERE status = 'closed') > 600, count(DISTINCT lead_id) BETWEEN 400 AND 750,
+                        min(created_at) BETWEEN now() - interval '74 hours' AND now() - interval '60 hours',
+                        max(created_at) BETWEEN now() - interval '45 minutes' AND now(),
+                        count(DISTINCT date_trunc('hour', created_at)) > 30,
+                        bool_and(updated_at IS NULL OR updated_at BETWEEN created_at AND now())
+                    FROM contacts
+                    """)
+                #expect(facts == [Array(repeating: "t", count: 8)])
+                let disorder = try await psql.query(
+                    """
+                    SELECT e.* FROM (
+                        SELECT *, lag(created_at) OVER (ORDER BY id) AS before,
+                            lag(status) OVER of_contact AS last_status, lag(operator_id) OVER of_contact AS last_operator
+                        FROM contact_events WINDOW of_contact AS (PARTITION BY contact_id ORDER BY id)) AS e
+                    JOIN contacts AS c ON c.id = e.contact_id
+                    WHERE e.created_at < e.before OR e.created_at < c.created_at OR e.last_status = 'closed'
+                        OR e.last_operator <> e.operator_id
+                    """)
+                #expect(disorder == [])
+                let states = try await psql.number(
+                    """
+                    SELECT count(*) FROM contacts AS c JOIN LATERAL (
+                        SELECT * FROM contact_events AS e WHERE e.contact_id = c.id ORDER BY id DESC LIMIT 1) AS e ON true
+                    WHERE (e.status, e.operator_id) IS DISTINCT FROM (c.status, c.operator_id)
+                        OR e.created_at <> COALESCE(c.updated_at, c.created_at)
+                    """)
+                #expect(states == 0)
+
+                let instance = try await Instance.start(databaseURL: database.url)
+                TestInstances.add(instance)
+                let contact = try await instance.client.post("/api/v1/contacts", ["source_id": 1])
+                #expect(contact.json["id"] == 801, "\(contact)")
+            }
+        }
+
+        @Test("The same seed gives the same desk, another seed another")
+        func seeds() async throws {
+            var histories: [[[String]]] = []
+            for seed in ["5", "5", "5", "6"] {
+                try await TestDatabase.with { database in
+                    #expect(try await run("--contacts", "60", "--seed", seed, on: database).status == 0)
+                    histories.append(try await Psql(database.url).query(Self.history))
+                }
+            }
+            // People write by day, and the clock may strike between two of them.
+            #expect(histories[0] == histories[1] || histories[1] == histories[2])
+            #expect(histories[2] != histories[3])
+        }
+
+        @Test(
+            "A database that holds anything is left alone",
+            arguments: [
+                "INSERT INTO operators (name) VALUES ('x')", "INSERT INTO sources (name) VALUES ('x')",
+                "INSERT INTO leads (name) VALUES ('x')",
+            ])
+        func notEmpty(content: String) async throws {
+            try await TestDatabase.with { database in
+                let psql = try Psql(database.url)
+                try await psql.query(content)
+                let output = try await run(on: database)
+                #expect(output.status == 1)
+                #expect(output.standardError.contains("holds data already"), "\(output)")
+                let rows =
+                    "SELECT (SELECT count(*) FROM operators) + (SELECT count(*) FROM sources) + "
+                    + "(SELECT count(*) FROM leads) + (SELECT count(*) FROM contacts)"
+                #expect(try await psql.number(rows) == 1)
+            }
+        }
+
+        @Test("Without a database URL it fills the private PostgreSQL, which serve then serves")
+        func privatePostgres() async throws {
+            let directory = try ScratchDirectory.makeSubdirectory("demo")
+            let demo = try Command(["demo", "--contacts", "30"], in: directory)
+            #expect(try await demo.process.end(within: .seconds(120)) == 0, "\(demo.standardError)")
+            let instance = try await Instance.start(databaseURL: nil, in: directory)
+            TestInstances.add(instance)
+            #expect(try await instance.client.get("/api/v1/contacts").json.elements.count == 30)
+            #expect(try await instance.stop() == 0)
+        }
+
+        @Test(
+            "Numbers out of range are refused", arguments: [["--contacts", "0"], ["--days", "366"], ["--seed", "x"]])
+        func range(arguments: [String]) async throws {
+            let output = try await Command.run(["demo"] + arguments)
+            #expect(output.status == 64)
+            #expect(output.standardError.contains(arguments[0]), "\(output)")
+        }
+    }
+}
