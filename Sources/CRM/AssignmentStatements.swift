@@ -112,8 +112,10 @@ enum AssignmentStatements {
             UNION SELECT c.operator_id FROM contacts AS c WHERE c.id = ANY ($2) AND c.operator_id IS NOT NULL
         ), able AS (  -- has room, or may have some before the batch ends
             SELECT operator_id FROM named_operator
-            UNION SELECT o.id FROM named_source AS n JOIN operator_source_weights AS w USING (source_id)
-                JOIN operators AS o ON o.id = w.operator_id
+            UNION SELECT o.id
+            FROM (
+                SELECT DISTINCT w.operator_id FROM named_source JOIN operator_source_weights AS w USING (source_id)
+            ) AS n JOIN operators AS o ON o.id = n.operator_id
             WHERE o.is_active AND o.current_load < o.max_load
         ), crowded AS (  -- somebody waits there whom one of these could take
             SELECT n.source_id
@@ -124,12 +126,13 @@ enum AssignmentStatements {
         )
         """
 
-    /// The candidates, locked in id order, each with its weights at the sources in question.
+    /// The candidates, locked in id order, each with its weights at the sources in question: two arrays, `NULL`
+    /// without any.
     static let candidates = Statement(
         "candidates",
         """
         \(scope)
-        SELECT \(Operator.columns), w.source_id, w.weight
+        SELECT \(Operator.columns), w.source_ids, w.weights
         FROM (
             SELECT operator_id FROM able
             UNION SELECT o.id FROM crowded JOIN operator_source_weights AS w USING (source_id)
@@ -138,11 +141,12 @@ enum AssignmentStatements {
         ) AS n
         JOIN operators AS o ON o.id = n.operator_id
         LEFT JOIN (
-            SELECT w.operator_id, w.source_id, w.weight
+            SELECT w.operator_id, array_agg(w.source_id) AS source_ids, array_agg(w.weight) AS weights
             FROM (SELECT source_id FROM named_source UNION SELECT source_id FROM crowded) AS n
             JOIN operator_source_weights AS w USING (source_id)
+            GROUP BY w.operator_id
         ) AS w ON w.operator_id = o.id
-        ORDER BY o.id, w.source_id FOR NO KEY UPDATE OF o
+        ORDER BY o.id FOR NO KEY UPDATE OF o
         """)
 
     /// Who waits longest at those sources: as many as there is room for, and `$4` more for what the batch frees.

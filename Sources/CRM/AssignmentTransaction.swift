@@ -193,8 +193,9 @@ private struct State {
         _ = try result.map { row in
             let candidate = try Operator(&row)
             operators[candidate.id] = candidate
-            if let source = try row.next(SourceID?.self) {
-                shares[source, default: []].append(Desk.Share(operatorID: candidate.id, weight: try row.next()))
+            guard let sources = try row.next([Int64]?.self) else { return }
+            for (source, weight) in zip(sources, try row.next([Int32].self)) {
+                shares[SourceID(source), default: []].append(Desk.Share(operatorID: candidate.id, weight: weight))
             }
         }
     }

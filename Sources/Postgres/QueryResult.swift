@@ -116,6 +116,30 @@ extension String: BinaryDecodable {
     public init(binary bytes: UnsafeRawBufferPointer) { self.init(decoding: bytes, as: UTF8.self) }
 }
 
+/// One dimension, no NULL in it (array_recv in PostgreSQL's `arrayfuncs.c` has the form).
+extension Array: BinaryDecodable where Element: BinaryDecodable {
+    public init?(binary bytes: UnsafeRawBufferPointer) {
+        func integer(at offset: Int) -> Int? {
+            offset + 4 <= bytes.count
+                ? Int(Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self))) : nil
+        }
+        self = []
+        // The number of dimensions, whether there are NULLs, the type; then the length and the first index.
+        guard bytes.count >= 12, let dimensions = integer(at: 0) else { return nil }
+        if dimensions == 0 { return }
+        guard dimensions == 1, let count = integer(at: 12) else { return nil }
+        reserveCapacity(count)
+        var offset = 20
+        for _ in 0..<count {
+            guard let length = integer(at: offset), length >= 0, offset + 4 + length <= bytes.count,
+                let element = Element(binary: UnsafeRawBufferPointer(rebasing: bytes[(offset + 4)...].prefix(length)))
+            else { return nil }
+            append(element)
+            offset += 4 + length
+        }
+    }
+}
+
 extension Timestamp: BinaryDecodable {
     public init?(binary bytes: UnsafeRawBufferPointer) {
         guard let microseconds = Int64(binary: bytes) else { return nil }

@@ -45,6 +45,22 @@ import Testing
         }
     }
 
+    @Test("An array is read as it is; one with NULLs, of two dimensions or of another type is refused")
+    func arrayResults() async throws {
+        try await TestDatabase.with(.none) { database in
+            var connection = try connect(database)
+            func read<T: BinaryDecodable>(_ sql: String, _ type: T.Type) throws -> T? {
+                try connection.run(Statement("array", prepared: false, sql)()).first { try $0.next(T.self) }
+            }
+            #expect(try read("SELECT '{3,-1,2}'::bigint[]", [Int64].self) == [3, -1, 2])
+            #expect(try read("SELECT '{}'::integer[]", [Int32].self) == [])
+            #expect(try read("SELECT '{a,\"\"}'::text[]", [String].self) == ["a", ""])
+            for wrong in ["'{3,NULL}'::bigint[]", "'{{1,2},{3,4}}'::bigint[]", "'{1}'::integer[]", "1"] {
+                #expect(throws: PostgresError.self) { try read("SELECT \(wrong)", [Int64].self) }
+            }
+        }
+    }
+
     @Test("Arrays keep their order, their NULLs and their emptiness")
     func arrays() async throws {
         try await TestDatabase.with(.none) { database in
