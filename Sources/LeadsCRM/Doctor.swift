@@ -59,6 +59,8 @@ struct Doctor: AsyncParsableCommand {
     private func environment(_ settings: Settings) -> [Finding] {
         let readings: [() throws -> Void] = [
             { _ = try settings.crm(url: "") }, { _ = try settings.logLevel() },
+            { _ = try settings.logFormat() },
+            { _ = try settings.int("metrics.per.operator", default: 100, in: 0...10_000) },
             { _ = try settings.duration("shutdown.delay", default: 0, in: 0...3600) },
             { _ = try settings.duration("shutdown.grace", default: 20, in: 0...3600) },
             { _ = try settings.int("port", default: 8000, in: 0...65_535) },

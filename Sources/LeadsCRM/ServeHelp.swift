@@ -18,6 +18,9 @@ extension Serve {
           ASSIGNMENT_GATE      off: instances do not queue before they assign (on)
           SHUTDOWN_DELAY       seconds from SIGTERM that connections are still taken (0)
           SHUTDOWN_GRACE       seconds that requests in flight then have (20)
+          DOCS_ASSETS_DIR      files of /docs and /redoc where there is no internet
+          METRICS_PER_OPERATOR operators that /metrics tells one by one (100)
+          LOG_FORMAT           text or json (text on a terminal, else json)
           LOG_LEVEL            trace, debug, info, notice, warning, error … (info)
         PGPASSWORD, PGPASSFILE, PGSSLMODE and the others that psql knows work too.
 

@@ -6,7 +6,7 @@ import NIOPosix
 /// The connections of one event loop, which never wait for another. It belongs to its event loop.
 ///
 /// The connections of a load test are opened here and not by AsyncHTTPClient, which needs three times the processor
-/// for a request (see docs/decisions/0007): that would be taken from the service on the same machine.
+/// for a request (see docs/decisions/0008): that would be taken from the service on the same machine.
 final class Worker {
     /// When there is load, and of which part of it the figures are.
     struct Period: Sendable {

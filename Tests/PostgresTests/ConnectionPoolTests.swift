@@ -44,7 +44,10 @@ import Testing
                 return try await pool.run(Select(sql: "SELECT 1::bigint / 0"), deadline: soon)
             }
             let open = try await pool.run(
-                Select(sql: "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"),
+                Select(
+                    sql:
+                        "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND datname = current_database()"
+                ),
                 deadline: soon)
             #expect(open == [0])
         }
