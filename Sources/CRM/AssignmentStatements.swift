@@ -5,26 +5,27 @@ import Postgres
 /// They are planned for index look-ups, one value at a time (see ``settings``), whatever the statistics say: a plan
 /// made for an empty table stays right when the table has grown.
 enum AssignmentStatements {
-    // MARK: First flight
+    // MARK: At the gate
 
     static let begin = Statement("begin", prepared: false, "BEGIN ISOLATION LEVEL SERIALIZABLE")
 
-    /// Bounds the wait at the gate. The only setting that must come before it.
-    static func lockTimeout(milliseconds: Int64) -> Query {
-        Statement("lock_timeout", prepared: false, "SET LOCAL lock_timeout = \(milliseconds)")()
+    /// Bounds the wait at the gate, and throws an instance out that stands still with the gate in its hands.
+    static func timeLimits(milliseconds: Int64) -> [Query] {
+        ["lock_timeout", "idle_in_transaction_session_timeout"].map { name in
+            Statement(name, prepared: false, "SET LOCAL \(name) = \(milliseconds)")()
+        }
     }
 
     /// `LOCK TABLE` takes no snapshot, so that instances queue before theirs and meet no conflict after it.
     static let gate = Statement("gate", prepared: false, "LOCK TABLE assignment_gate IN SHARE ROW EXCLUSIVE MODE")
 
+    // MARK: First flight
+
     /// Answers the transaction's time. Parameter: the time that each further statement may take.
-    ///
-    /// An instance that stands still with the gate in its hands is thrown out after that time too.
     static let settings = Statement(
         "settings",
         """
         SELECT now(), set_config('statement_timeout', $1::text, true),
-            set_config('idle_in_transaction_session_timeout', $1::text, true),
             set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
             set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
             set_config('plan_cache_mode', 'force_generic_plan', true)

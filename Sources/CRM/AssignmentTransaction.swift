@@ -1,8 +1,8 @@
 import Distribution
 import Postgres
 
-/// A batch of commands in one SERIALIZABLE transaction, in two flights: the first takes the gate and reads and
-/// locks what the commands concern, the second writes the plan made of it and commits.
+/// A batch of commands in one SERIALIZABLE transaction. Once it is through the gate, it takes two flights: the first
+/// reads and locks what the commands concern, the second writes the plan made of it and commits.
 package struct AssignmentTransaction: Sendable {
     /// Names the batch in `assignment_batches`, the same for every attempt.
     let id: (high: UInt64, low: UInt64)
@@ -29,16 +29,25 @@ package struct AssignmentTransaction: Sendable {
         var admitted = 0
     }
 
+    /// Begins the transaction and waits at the gate. Nothing depends on the commands yet: whatever has come by the
+    /// time the gate opens can share the transaction.
+    ///
+    /// - Parameter timeLimit: How long the gate may take, and how long the instance may then stand still.
+    /// - Throws: ``PostgresError``.
+    package func begin(on connection: inout Connection, timeLimit: Duration) throws {
+        let milliseconds = max(1, Int64(timeLimit / .milliseconds(1)))
+        _ = try connection.run(
+            [AssignmentStatements.begin()] + AssignmentStatements.timeLimits(milliseconds: milliseconds)
+                + (usesGate ? [AssignmentStatements.gate()] : []))
+    }
+
     /// Runs the first flight and makes the plan. The transaction stays open.
     ///
-    /// - Parameter timeLimit: How long the gate, and then each statement, may take.
+    /// - Parameter timeLimit: How long each statement may take.
     /// - Throws: ``PostgresError``.
     package func plan(on connection: inout Connection, timeLimit: Duration) throws -> Plan {
         let milliseconds = max(1, Int64(timeLimit / .milliseconds(1)))
         var flight = Flight()
-        flight.add(AssignmentStatements.begin())
-        flight.add(AssignmentStatements.lockTimeout(milliseconds: milliseconds))
-        if usesGate { flight.add(AssignmentStatements.gate()) }
         let settings = flight.add(AssignmentStatements.settings(.text(String(milliseconds))))
 
         let names = Names(commands)

@@ -108,21 +108,31 @@ final class Dispatcher: Sendable {
     private func runLane() {
         var connection: Connection?
         var batches = 0
-        while takeBatch() {
-            carryOutCurrent(on: &connection)
+        while let isWhole = takeBatch() {
+            carryOutCurrent(on: &connection, mayGrow: isWhole)
             batches += 1
             if batches % 1000 == 0 { _ = try? connection?.run(AssignmentStatements.forgetBatches()) }
         }
     }
 
-    private func takeBatch() -> Bool {
+    /// Whether the batch comes from the queue, not from one that was split; `nil` when the lane is closed.
+    private func takeBatch() -> Bool? {
         let rest = inFlight.withLock { $0.later.popLast() }
         let jobs = rest ?? queue.take { waiting in batchSize(waiting.lazy.map(\.job.command)) }
         inFlight.withLock {
             $0.current = jobs
             $0.mayCommit = false
         }
-        return rest != nil || !jobs.isEmpty
+        return rest != nil ? false : jobs.isEmpty ? nil : true
+    }
+
+    /// Adds what came while the batch waited at the gate: the busier the instances, the larger their batches.
+    private func grow() {
+        let current = inFlight.withLock { $0.current.map(\.command) }
+        let more = queue.takeWaiting { waiting in
+            batchSize(current + waiting.prefix(batchLimit).map(\.job.command)) - current.count
+        }
+        inFlight.withLock { $0.current += more }
     }
 
     /// The first commands that fit into one transaction: none names a contact that another one names, and a change of
@@ -141,7 +151,7 @@ final class Dispatcher: Sendable {
         return size
     }
 
-    private func carryOutCurrent(on connection: inout Connection?) {
+    private func carryOutCurrent(on connection: inout Connection?, mayGrow: Bool) {
         var jobs = inFlight.withLock(\.current)
         var transaction = AssignmentTransaction([], usesGate: usesGate)
         /// The attempts that may have committed.
@@ -150,7 +160,6 @@ final class Dispatcher: Sendable {
         while true {
             jobs = inFlight.withLock(\.current)
             guard let deadline = jobs.map(\.deadline).max() else { return }
-            transaction.commands = jobs.map(\.command)
             attempt += 1
             let start = ContinuousClock.now
             do {
@@ -158,6 +167,10 @@ final class Dispatcher: Sendable {
                 if !unknown.isEmpty, let committed = try transaction.committedAttempt(on: &connection!) {
                     return answer(unknown[committed]!.jobs, unknown[committed]!.answers)
                 }
+                try transaction.begin(on: &connection!, timeLimit: deadline - .now)
+                if mayGrow, attempt == 1 { grow() }
+                jobs = inFlight.withLock(\.current)
+                transaction.commands = jobs.map(\.command)
                 let plan = try transaction.plan(on: &connection!, timeLimit: deadline - .now)
                 guard let writes = plan.writes else {
                     try connection!.rollBack()

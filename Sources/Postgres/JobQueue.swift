@@ -73,6 +73,15 @@ public final class JobQueue<Job: Sendable>: Sendable {
         }
     }
 
+    /// Takes jobs from the front, without waiting for any.
+    ///
+    /// - Parameter choose: From those that wait, in order, how many to take.
+    public func takeWaiting(
+        _ choose: (_ waiting: ArraySlice<(job: Job, deadline: ContinuousClock.Instant)>) -> Int
+    ) -> [Job] {
+        state.withLock { state in state.take(choose(state.jobs[state.first...])) }
+    }
+
     /// Removes the jobs at the front whose deadline has passed.
     public func removeExpired(now: ContinuousClock.Instant) -> [Job] {
         state.withLock { state in
