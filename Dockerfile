@@ -41,7 +41,7 @@ RUN assets=/package/drf_spectacular_sidecar/static/drf_spectacular_sidecar \
 FROM debian:bookworm-slim
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates libpq5 \
+    && apt-get install --yes --no-install-recommends ca-certificates libpq5 libsqlite3-0 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --user-group --home-dir /nonexistent --shell /usr/sbin/nologin leads-crm
 COPY --from=build /usr/libexec/swift/linux/swift-backtrace-static /usr/libexec/swift/linux/

@@ -93,7 +93,7 @@ import Testing
         }
     }
 
-    @Test("Commands that queue while a transaction is in flight go together into the next")
+    @Test("Commands that come while a batch waits at the gate go with it")
     func groupCommit() async throws {
         try await TestDatabase.with { database in
             let psql = try Psql(database.url)
@@ -105,7 +105,7 @@ import Testing
                     try await eventually("commands queue") { crm.waitingCommands == 40 }
                 }
                 for task in tasks { _ = try await task.value }
-                #expect(try await psql.number("SELECT count(*) FROM assignment_batches") == 2)
+                #expect(try await psql.number("SELECT count(*) FROM assignment_batches") == 1)
             }
         }
     }
@@ -166,25 +166,21 @@ import Testing
             func register(within limit: Duration) -> Task<Outcome, any Error> {
                 Task { try await dispatcher.carryOut(.register(contact(nil)), deadline: .now + limit) }
             }
-            let lock = "LOCK TABLE assignment_gate IN SHARE ROW EXCLUSIVE MODE"
-            // The gate goes from the first session to a command, to the second session, to a batch of two commands.
-            for statement in ["BEGIN", lock] { try await first.query(statement) }
-            let opener = register(within: .seconds(60))
-            try await waitsForLock(first)
+            try await first.query("BEGIN")
+            try await first.query("LOCK TABLE assignment_gate IN SHARE ROW EXCLUSIVE MODE")
             try await second.query("BEGIN")
-            let turn = Task { try await second.query(lock) }
-            try await waitsForLock(first, sessions: 2)
-            let hasty = register(within: .seconds(2))
+            try await second.query("LOCK TABLE operators IN ACCESS EXCLUSIVE MODE")
             let patient = register(within: .seconds(60))
-            try await eventually("commands queue") { dispatcher.waitingCommands == 2 }
-            try await first.query("COMMIT")
-            _ = try await opener.value
-            _ = try await turn.value
             try await waitsForLock(first)
+            let hasty = register(within: .seconds(3))
+            try await eventually("a command queues") { dispatcher.waitingCommands == 1 }
+            // Through the gate both are in one batch, which then waits for the operators.
+            try await first.query("COMMIT")
+            try await eventually("the batch has grown") { dispatcher.waitingCommands == 0 }
             await #expect(throws: CRMError.unavailable(.deadline)) { try await hasty.value }
             try await second.query("COMMIT")
             _ = try await patient.value
-            #expect(try await first.number("SELECT count(*) FROM contacts") == 2, "the opener and the patient one")
+            #expect(try await first.number("SELECT count(*) FROM contacts") == 1, "the patient one")
         }
     }
 
