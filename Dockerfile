@@ -13,10 +13,12 @@ ENTRYPOINT ["scripts/test"]
 
 
 FROM source AS build
-# The cache keeps what is compiled, so that a change compiles only what it touches. Debug information goes, as most of
-# the size; symbols stay, as backtraces take the names of functions from them.
+# The cache keeps what is compiled, so that a change compiles only what it touches. SQLite, which only `import-sqlite`
+# takes, is linked statically, as the linker finds nothing but its archive. Debug information goes, as most of the size;
+# symbols stay, as backtraces take the names of functions from them.
 RUN --mount=type=cache,target=/leads-crm/.build \
-    swift build --quiet -c release --static-swift-stdlib --product leads-crm \
+    rm "$(pkg-config --variable=libdir sqlite3)/libsqlite3.so" \
+    && swift build --quiet -c release --static-swift-stdlib --product leads-crm \
     && strip --strip-debug -o leads-crm \
         "$(swift build -c release --static-swift-stdlib --show-bin-path)/leads-crm"
 
@@ -29,7 +31,8 @@ RUN pip install --no-cache-dir --no-deps --target /package drf-spectacular-sidec
 WORKDIR /docs
 COPY Sources/HTTPAPI /HTTPAPI
 RUN assets=/package/drf_spectacular_sidecar/static/drf_spectacular_sidecar \
-    && cp $assets/swagger-ui-dist/swagger-ui{-bundle.js,.css} $assets/redoc/bundles/redoc.standalone.js . \
+    && cp $assets/swagger-ui-dist/swagger-ui-bundle.js $assets/swagger-ui-dist/swagger-ui.css \
+        $assets/redoc/bundles/redoc.standalone.js . \
     && for file in *; do \
         digest=$(openssl dgst -sha384 -binary "$file" | base64 --wrap=0); \
         grep --recursive --quiet --fixed-strings "sha384-$digest" /HTTPAPI || { echo "Not as pinned: $file"; exit 1; }; \
@@ -41,7 +44,7 @@ RUN assets=/package/drf_spectacular_sidecar/static/drf_spectacular_sidecar \
 FROM debian:bookworm-slim
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates libpq5 libsqlite3-0 \
+    && apt-get install --yes --no-install-recommends ca-certificates libpq5 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --user-group --home-dir /nonexistent --shell /usr/sbin/nologin leads-crm
 COPY --from=build /usr/libexec/swift/linux/swift-backtrace-static /usr/libexec/swift/linux/

@@ -80,10 +80,6 @@ public struct Row {
         return value
     }
 
-    /// Leaves out the next `count` columns.
-    @inlinable
-    public mutating func skip(_ count: Int32) { column += count }
-
     /// Whether the next column is NULL; does not move on.
     @inlinable
     public var isNextNull: Bool { result.bytes(row: index, column: column) == nil }
