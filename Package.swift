@@ -51,6 +51,7 @@ let package = Package(
                 .embedInCode("sql/migrations/0001_initial.sql"), .embedInCode("sql/migrations/0002_reporting.sql"),
                 .embedInCode("sql/migrations/0003_event_times.sql"),
                 .embedInCode("sql/migrations/0004_reporting_rows.sql"),
+                .embedInCode("sql/migrations/0005_counts_in_one_statement.sql"),
             ],
             swiftSettings: settings),
         .target(

@@ -19,8 +19,6 @@ enum AssignmentStatements {
     /// `LOCK TABLE` takes no snapshot, so that instances queue before theirs and meet no conflict after it.
     static let gate = Statement("gate", prepared: false, "LOCK TABLE assignment_gate IN SHARE ROW EXCLUSIVE MODE")
 
-    // MARK: First flight
-
     /// Answers the transaction's time. Parameter: the time that each further statement may take.
     static let settings = Statement(
         "settings",
@@ -30,6 +28,13 @@ enum AssignmentStatements {
             set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
             set_config('plan_cache_mode', 'force_generic_plan', true)
         """)
+
+    /// Whether any contact waits.
+    static let someoneWaits = Statement(
+        "someone_waits",
+        "SELECT EXISTS (SELECT FROM contacts AS c WHERE c.status = 'active' AND c.operator_id IS NULL)")
+
+    // MARK: First flight
 
     static let updateOperator = Statement(
         "update_operator",
@@ -77,11 +82,24 @@ enum AssignmentStatements {
         "reserve_ids",
         "SELECT nextval('contacts_id_seq'), nextval('leads_id_seq') FROM generate_series(1, $1::integer)")
 
+    /// The sources `$1` and those of the contacts `$2`, each with two arrays: who has a weight there, and the weights;
+    /// `NULL` without any.
     static let sources = Statement(
         "sources",
         """
-        SELECT \(Source.columns) FROM unnest($1::bigint[]) AS n (id)
+        SELECT \(Source.columns), w.operator_ids, w.weights
+        FROM (
+            SELECT unnest($1::bigint[]) AS id
+            UNION SELECT c.source_id FROM contacts AS c WHERE c.id = ANY ($2::bigint[])
+        ) AS n
         CROSS JOIN LATERAL (SELECT * FROM sources AS s WHERE s.id = n.id OFFSET 0) AS s
+        CROSS JOIN LATERAL (
+            SELECT array_agg(w.operator_id) AS operator_ids, array_agg(w.weight) AS weights
+            FROM (
+                SELECT w.operator_id, w.weight FROM operator_source_weights AS w
+                WHERE w.source_id = n.id ORDER BY w.operator_id
+            ) AS w
+        ) AS w
         """)
 
     /// Leads that have one of these external ids, phones, emails.
@@ -103,60 +121,45 @@ enum AssignmentStatements {
         WHERE c.id = ANY ($1::bigint[]) ORDER BY c.id FOR NO KEY UPDATE OF c
         """)
 
-    /// What follows looks at: `$1` sources, `$2` contacts, `$3` operators that the commands name.
-    private static let scope = """
-        WITH named_source AS (
-            SELECT unnest($1::bigint[]) AS source_id
-            UNION SELECT c.source_id FROM contacts AS c WHERE c.id = ANY ($2::bigint[])
-        ), named_operator AS (
-            SELECT unnest($3::bigint[]) AS operator_id
-            UNION SELECT c.operator_id FROM contacts AS c WHERE c.id = ANY ($2) AND c.operator_id IS NOT NULL
-        ), able AS (  -- has room, or may have some before the batch ends
-            SELECT operator_id FROM named_operator
-            UNION SELECT o.id
-            FROM (
-                SELECT DISTINCT w.operator_id FROM named_source JOIN operator_source_weights AS w USING (source_id)
-            ) AS n JOIN operators AS o ON o.id = n.operator_id
-            WHERE o.is_active AND o.current_load < o.max_load
-        ), crowded AS (  -- somebody waits there whom one of these could take
-            SELECT n.source_id
-            FROM (SELECT DISTINCT w.source_id FROM able JOIN operator_source_weights AS w USING (operator_id)) AS n
-            WHERE EXISTS (
-                SELECT FROM contacts AS c
-                WHERE c.source_id = n.source_id AND c.status = 'active' AND c.operator_id IS NULL)
+    /// Who could take a contact, locked in id order: at the sources `$1`, or those of the contacts `$2`, whoever has room;
+    /// and whoever has one of these contacts or is named in `$3`.
+    static let operators = Statement(
+        "operators",
+        """
+        WITH touched AS (
+            SELECT c.source_id, c.operator_id FROM contacts AS c WHERE c.id = ANY ($2::bigint[])
+        ), named AS (
+            SELECT unnest($3::bigint[]) AS id UNION ALL SELECT operator_id FROM touched
         )
-        """
-
-    /// The candidates, locked in id order, each with its weights at the sources in question: two arrays, `NULL`
-    /// without any.
-    static let candidates = Statement(
-        "candidates",
-        """
-        \(scope)
-        SELECT \(Operator.columns), w.source_ids, w.weights
-        FROM (
-            SELECT operator_id FROM able
-            UNION SELECT o.id FROM crowded JOIN operator_source_weights AS w USING (source_id)
-                JOIN operators AS o ON o.id = w.operator_id
-            WHERE o.is_active AND o.current_load < o.max_load
-        ) AS n
-        JOIN operators AS o ON o.id = n.operator_id
-        LEFT JOIN (
-            SELECT w.operator_id, array_agg(w.source_id) AS source_ids, array_agg(w.weight) AS weights
-            FROM (SELECT source_id FROM named_source UNION SELECT source_id FROM crowded) AS n
-            JOIN operator_source_weights AS w USING (source_id)
-            GROUP BY w.operator_id
-        ) AS w ON w.operator_id = o.id
-        ORDER BY o.id FOR NO KEY UPDATE OF o
+        SELECT \(Operator.columns) FROM operators AS o
+        WHERE o.id = ANY (ARRAY(
+                SELECT id FROM named
+                UNION SELECT w.operator_id FROM operator_source_weights AS w
+                WHERE w.source_id = ANY (ARRAY(SELECT unnest($1::bigint[]) UNION ALL SELECT source_id FROM touched))))
+            AND (o.is_active AND o.current_load < o.max_load OR o.id IN (SELECT id FROM named))
+        ORDER BY o.id FOR NO KEY UPDATE
         """)
 
-    /// Who waits longest at those sources: as many as there is room for, and `$4` more for what the batch frees.
+    /// Who waits longest for one of those operators, with the source: at each source as many as there is room for, and
+    /// `$4` more for what the batch frees.
     static let waiting = Statement(
         "waiting",
         """
-        \(scope)
+        WITH able AS (  -- has room, or may have some before the batch ends
+            SELECT unnest($3::bigint[]) AS operator_id
+            UNION SELECT c.operator_id FROM contacts AS c WHERE c.id = ANY ($2::bigint[]) AND c.operator_id IS NOT NULL
+            UNION SELECT o.id
+            FROM (
+                SELECT DISTINCT w.operator_id
+                FROM (
+                    SELECT unnest($1::bigint[]) AS source_id
+                    UNION SELECT c.source_id FROM contacts AS c WHERE c.id = ANY ($2)
+                ) AS n JOIN operator_source_weights AS w USING (source_id)
+            ) AS n JOIN operators AS o ON o.id = n.operator_id
+            WHERE o.is_active AND o.current_load < o.max_load
+        )
         SELECT c.id, n.source_id
-        FROM crowded AS n
+        FROM (SELECT DISTINCT w.source_id FROM able JOIN operator_source_weights AS w USING (operator_id)) AS n
         CROSS JOIN LATERAL (
             SELECT c.id FROM contacts AS c
             WHERE c.source_id = n.source_id AND c.status = 'active' AND c.operator_id IS NULL

@@ -2,7 +2,8 @@ import Distribution
 import Postgres
 
 /// A batch of commands in one SERIALIZABLE transaction. Once it is through the gate, it takes two flights: the first
-/// reads and locks what the commands concern, the second writes the plan made of it and commits.
+/// reads and locks what the commands concern, the second writes the plan made of it and commits. If contacts wait, one
+/// more comes before them, which reads whom the batch may let in.
 package struct AssignmentTransaction: Sendable {
     /// Names the batch in `assignment_batches`, the same for every attempt.
     let id: (high: UInt64, low: UInt64)
@@ -29,65 +30,78 @@ package struct AssignmentTransaction: Sendable {
         var admitted = 0
     }
 
+    /// What is known when the gate opens.
+    package struct Opening {
+        let now: Timestamp
+        let someoneWaits: Bool
+    }
+
     /// Begins the transaction and waits at the gate. Nothing depends on the commands yet: whatever has come by the
     /// time the gate opens can share the transaction.
     ///
-    /// - Parameter timeLimit: How long the gate may take, and how long the instance may then stand still.
+    /// - Parameter timeLimit: How long the gate and each statement may take, and the instance then stand still.
     /// - Throws: ``PostgresError``.
-    package func begin(on connection: inout Connection, timeLimit: Duration) throws {
+    package func begin(on connection: inout Connection, timeLimit: Duration) throws -> Opening {
         let milliseconds = max(1, Int64(timeLimit / .milliseconds(1)))
-        _ = try connection.run(
+        let results = try connection.run(
             [AssignmentStatements.begin()] + AssignmentStatements.timeLimits(milliseconds: milliseconds)
-                + (usesGate ? [AssignmentStatements.gate()] : []))
+                + (usesGate ? [AssignmentStatements.gate()] : [])
+                + [AssignmentStatements.settings(.text(String(milliseconds))), AssignmentStatements.someoneWaits()])
+        return Opening(
+            now: try results[results.count - 2].first { try $0.next() }!,
+            someoneWaits: try results[results.count - 1].first { try $0.next() }!)
     }
 
     /// Runs the first flight and makes the plan. The transaction stays open.
     ///
-    /// - Parameter timeLimit: How long each statement may take.
     /// - Throws: ``PostgresError``.
-    package func plan(on connection: inout Connection, timeLimit: Duration) throws -> Plan {
-        let milliseconds = max(1, Int64(timeLimit / .milliseconds(1)))
-        var flight = Flight()
-        let settings = flight.add(AssignmentStatements.settings(.text(String(milliseconds))))
-
+    package func plan(on connection: inout Connection, after opening: Opening) throws -> Plan {
         let names = Names(commands)
-        let change = commands.first.flatMap(ConfigurationChange.init)
-        let changeResults = change?.queries.map { flight.add($0) } ?? []
-
-        let sourceIDs = Parameter.int8Array(names.sources.map(\.rawValue))
+        var state = State(now: opening.now, seed: seed)
         let contactIDs = Parameter.int8Array(names.contacts.map(\.rawValue))
         let operatorIDs = Parameter.int8Array(names.operators.map(\.rawValue))
-        let reserved =
-            names.registrations.isEmpty
-            ? nil : flight.add(AssignmentStatements.reserveIDs(.int4(Int32(names.registrations.count))))
+
+        // A change comes before all that is read, which so shows what it led to.
+        let change = commands.first.flatMap(ConfigurationChange.init)
+        let changeResults = try change.map { try connection.run($0.queries) } ?? []
+        if let refusal = try change?.refusal(in: changeResults) {
+            return Plan(answers: [.failure(refusal)], writes: nil)
+        }
+        if opening.someoneWaits {
+            try state.readWaiting(
+                connection.run(
+                    AssignmentStatements.waiting(
+                        .int8Array(names.sources.map(\.rawValue)), contactIDs, operatorIDs,
+                        .int8(Int64(commands.count)))))
+        }
+
+        var flight = Flight()
+        let sourceIDs = Parameter.int8Array(
+            names.sources.union(state.placements.values.map(\.sourceID)).map(\.rawValue))
         let contacts = names.contacts.isEmpty ? nil : flight.add(AssignmentStatements.contacts(contactIDs))
-        let candidates = flight.add(AssignmentStatements.candidates(sourceIDs, contactIDs, operatorIDs))
-        let waiting = flight.add(
-            AssignmentStatements.waiting(sourceIDs, contactIDs, operatorIDs, .int8(Int64(commands.count))))
-        let sources = flight.add(AssignmentStatements.sources(sourceIDs))
+        let operators = flight.add(AssignmentStatements.operators(sourceIDs, contactIDs, operatorIDs))
+        let sources = flight.add(AssignmentStatements.sources(sourceIDs, contactIDs))
+        let registrations = names.registrations.map(\.identity)
         let leads =
-            names.registrations.isEmpty
+            registrations.isEmpty
             ? nil
             : flight.add(
                 AssignmentStatements.leads(
-                    .textArray(Array(Set(names.registrations.compactMap(\.identity.externalID)))),
-                    .textArray(Array(Set(names.registrations.compactMap(\.identity.phone)))),
-                    .textArray(Array(Set(names.registrations.compactMap(\.identity.email))))))
+                    .textArray(Array(Set(registrations.compactMap(\.externalID)))),
+                    .textArray(Array(Set(registrations.compactMap(\.phone)))),
+                    .textArray(Array(Set(registrations.compactMap(\.email))))))
+        let reserved =
+            registrations.isEmpty
+            ? nil : flight.add(AssignmentStatements.reserveIDs(.int4(Int32(registrations.count))))
 
         let results = try connection.run(flight.queries)
-        if let change, let refusal = try change.refusal(in: changeResults.map { results[$0] }) {
-            return Plan(answers: [.failure(refusal)], writes: nil)
-        }
-        var state = State(now: try results[settings].first { try $0.next() }!, seed: seed)
-        try state.readCandidates(results[candidates])
-        try state.readWaiting(results[waiting])
         if let contacts { try state.readContacts(results[contacts]) }
+        try state.readOperators(results[operators])
         try state.readSources(results[sources])
         if let leads { state.leads = LeadBook(try results[leads].map { try Lead(&$0) }) }
         let ids =
             try reserved.map { try results[$0].map { (ContactID(try $0.next()), LeadID(try $0.next())) } } ?? []
-        return try state.plan(
-            commands, ids: ids, change: change, changeResults: changeResults.map { results[$0] })
+        return try state.plan(commands, ids: ids, change: change, changeResults: changeResults)
     }
 
     /// Runs the second flight.
@@ -160,7 +174,7 @@ private struct ConfigurationChange {
             let operatorIDs = Parameter.int8Array(weights.map(\.operatorID.rawValue))
             let source = Parameter.int8(id.rawValue)
             var queries = [
-                AssignmentStatements.sources(.int8Array([id.rawValue])),
+                AssignmentStatements.sources(.int8Array([id.rawValue]), .int8Array([Int64]())),
                 AssignmentStatements.missingOperators(operatorIDs),
                 AssignmentStatements.setWeights(source, operatorIDs, .int4Array(weights.map(\.weight))),
             ]
@@ -198,15 +212,8 @@ private struct State {
         self.seed = seed
     }
 
-    mutating func readCandidates(_ result: QueryResult) throws {
-        _ = try result.map { row in
-            let candidate = try Operator(&row)
-            operators[candidate.id] = candidate
-            guard let sources = try row.next([Int64]?.self) else { return }
-            for (source, weight) in zip(sources, try row.next([Int32].self)) {
-                shares[SourceID(source), default: []].append(Desk.Share(operatorID: candidate.id, weight: weight))
-            }
-        }
+    mutating func readOperators(_ result: QueryResult) throws {
+        for candidate in try result.map({ try Operator(&$0) }) { operators[candidate.id] = candidate }
     }
 
     mutating func readWaiting(_ result: QueryResult) throws {
@@ -226,7 +233,14 @@ private struct State {
     }
 
     mutating func readSources(_ result: QueryResult) throws {
-        for source in try result.map({ try Source(&$0) }) { sources[source.id] = source }
+        _ = try result.map { row in
+            let source = try Source(&row)
+            sources[source.id] = source
+            guard let operators = try row.next([Int64]?.self) else { return }
+            shares[source.id] = zip(operators, try row.next([Int32].self)).map {
+                Desk.Share(operatorID: OperatorID($0), weight: $1)
+            }
+        }
     }
 
     mutating func plan(

@@ -167,11 +167,11 @@ final class Dispatcher: Sendable {
                 if !unknown.isEmpty, let committed = try transaction.committedAttempt(on: &connection!) {
                     return answer(unknown[committed]!.jobs, unknown[committed]!.answers)
                 }
-                try transaction.begin(on: &connection!, timeLimit: deadline - .now)
+                let opening = try transaction.begin(on: &connection!, timeLimit: deadline - .now)
                 if mayGrow, attempt == 1 { grow() }
                 jobs = inFlight.withLock(\.current)
                 transaction.commands = jobs.map(\.command)
-                let plan = try transaction.plan(on: &connection!, timeLimit: deadline - .now)
+                let plan = try transaction.plan(on: &connection!, after: opening)
                 guard let writes = plan.writes else {
                     try connection!.rollBack()
                     return answer(jobs, plan.answers)

@@ -22,6 +22,7 @@ public enum Migrations {
         Migration(2, "reporting", PackageResources._002_reporting_sql),
         Migration(3, "event_times", PackageResources._003_event_times_sql),
         Migration(4, "reporting_rows", PackageResources._004_reporting_rows_sql),
+        Migration(5, "counts_in_one_statement", PackageResources._005_counts_in_one_statement_sql),
     ]
 
     /// A migration and whether the database has it.

@@ -46,8 +46,8 @@ struct LaneBenchmark: ParsableCommand {
                         leadName: "Lead", message: "I would like to know more about the product"))
             }
             let transaction = AssignmentTransaction(commands, usesGate: true)
-            try transaction.begin(on: &connection, timeLimit: .seconds(10))
-            let plan = try transaction.plan(on: &connection, timeLimit: .seconds(10))
+            let opening = try transaction.begin(on: &connection, timeLimit: .seconds(10))
+            let plan = try transaction.plan(on: &connection, after: opening)
             try transaction.commit(plan.writes ?? [], attempt: 1, on: &connection)
             for answer in plan.answers {
                 guard case .contact(let details) = try answer.get() else { continue }

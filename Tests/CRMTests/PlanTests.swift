@@ -31,7 +31,8 @@ import Testing
     private let statements = [
         AssignmentStatements.updateOperator, AssignmentStatements.missingOperators, AssignmentStatements.setWeights,
         AssignmentStatements.removeOtherWeights, AssignmentStatements.sources, AssignmentStatements.leads,
-        AssignmentStatements.contacts, AssignmentStatements.candidates, AssignmentStatements.waiting,
+        AssignmentStatements.someoneWaits, AssignmentStatements.contacts, AssignmentStatements.operators,
+        AssignmentStatements.waiting,
         AssignmentStatements.fillLeads, AssignmentStatements.updateContacts, AssignmentStatements.committedAttempt,
     ].map(\.sql)
 
