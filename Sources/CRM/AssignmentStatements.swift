@@ -82,24 +82,11 @@ enum AssignmentStatements {
         "reserve_ids",
         "SELECT nextval('contacts_id_seq'), nextval('leads_id_seq') FROM generate_series(1, $1::integer)")
 
-    /// The sources `$1` and those of the contacts `$2`, each with two arrays: who has a weight there, and the weights;
-    /// `NULL` without any.
     static let sources = Statement(
         "sources",
         """
-        SELECT \(Source.columns), w.operator_ids, w.weights
-        FROM (
-            SELECT unnest($1::bigint[]) AS id
-            UNION SELECT c.source_id FROM contacts AS c WHERE c.id = ANY ($2::bigint[])
-        ) AS n
+        SELECT \(Source.columns) FROM unnest($1::bigint[]) AS n (id)
         CROSS JOIN LATERAL (SELECT * FROM sources AS s WHERE s.id = n.id OFFSET 0) AS s
-        CROSS JOIN LATERAL (
-            SELECT array_agg(w.operator_id) AS operator_ids, array_agg(w.weight) AS weights
-            FROM (
-                SELECT w.operator_id, w.weight FROM operator_source_weights AS w
-                WHERE w.source_id = n.id ORDER BY w.operator_id
-            ) AS w
-        ) AS w
         """)
 
     /// Leads that have one of these external ids, phones, emails.
@@ -121,23 +108,29 @@ enum AssignmentStatements {
         WHERE c.id = ANY ($1::bigint[]) ORDER BY c.id FOR NO KEY UPDATE OF c
         """)
 
-    /// Who could take a contact, locked in id order: at the sources `$1`, or those of the contacts `$2`, whoever has room;
-    /// and whoever has one of these contacts or is named in `$3`.
-    static let operators = Statement(
-        "operators",
+    /// The candidates, locked in id order: at the sources `$1`, or those of the contacts `$2`, whoever has room; besides,
+    /// whoever has one of these contacts or is named in `$3`. Each with two arrays, the sources and the weights there;
+    /// who is named has 0 in both.
+    static let candidates = Statement(
+        "candidates",
         """
         WITH touched AS (
             SELECT c.source_id, c.operator_id FROM contacts AS c WHERE c.id = ANY ($2::bigint[])
-        ), named AS (
-            SELECT unnest($3::bigint[]) AS id UNION ALL SELECT operator_id FROM touched
         )
-        SELECT \(Operator.columns) FROM operators AS o
-        WHERE o.id = ANY (ARRAY(
-                SELECT id FROM named
-                UNION SELECT w.operator_id FROM operator_source_weights AS w
-                WHERE w.source_id = ANY (ARRAY(SELECT unnest($1::bigint[]) UNION ALL SELECT source_id FROM touched))))
-            AND (o.is_active AND o.current_load < o.max_load OR o.id IN (SELECT id FROM named))
-        ORDER BY o.id FOR NO KEY UPDATE
+        SELECT \(Operator.columns), n.source_ids, n.weights
+        FROM (
+            SELECT operator_id, array_agg(source_id) AS source_ids, array_agg(weight) AS weights
+            FROM (
+                SELECT w.operator_id, w.source_id, w.weight FROM operator_source_weights AS w
+                WHERE w.source_id = ANY (ARRAY(SELECT unnest($1::bigint[]) UNION ALL SELECT source_id FROM touched))
+                UNION ALL SELECT unnest($3::bigint[]), 0, 0
+                UNION ALL SELECT operator_id, 0, 0 FROM touched
+            ) AS n
+            GROUP BY operator_id
+        ) AS n
+        JOIN operators AS o ON o.id = n.operator_id
+        WHERE o.is_active AND o.current_load < o.max_load OR 0 = ANY (n.source_ids)
+        ORDER BY o.id FOR NO KEY UPDATE OF o
         """)
 
     /// Who waits longest for one of those operators, with the source: at each source as many as there is room for, and

@@ -79,8 +79,8 @@ package struct AssignmentTransaction: Sendable {
         let sourceIDs = Parameter.int8Array(
             names.sources.union(state.placements.values.map(\.sourceID)).map(\.rawValue))
         let contacts = names.contacts.isEmpty ? nil : flight.add(AssignmentStatements.contacts(contactIDs))
-        let operators = flight.add(AssignmentStatements.operators(sourceIDs, contactIDs, operatorIDs))
-        let sources = flight.add(AssignmentStatements.sources(sourceIDs, contactIDs))
+        let candidates = flight.add(AssignmentStatements.candidates(sourceIDs, contactIDs, operatorIDs))
+        let sources = flight.add(AssignmentStatements.sources(sourceIDs))
         let registrations = names.registrations.map(\.identity)
         let leads =
             registrations.isEmpty
@@ -96,7 +96,7 @@ package struct AssignmentTransaction: Sendable {
 
         let results = try connection.run(flight.queries)
         if let contacts { try state.readContacts(results[contacts]) }
-        try state.readOperators(results[operators])
+        try state.readCandidates(results[candidates])
         try state.readSources(results[sources])
         if let leads { state.leads = LeadBook(try results[leads].map { try Lead(&$0) }) }
         let ids =
@@ -174,7 +174,7 @@ private struct ConfigurationChange {
             let operatorIDs = Parameter.int8Array(weights.map(\.operatorID.rawValue))
             let source = Parameter.int8(id.rawValue)
             var queries = [
-                AssignmentStatements.sources(.int8Array([id.rawValue]), .int8Array([Int64]())),
+                AssignmentStatements.sources(.int8Array([id.rawValue])),
                 AssignmentStatements.missingOperators(operatorIDs),
                 AssignmentStatements.setWeights(source, operatorIDs, .int4Array(weights.map(\.weight))),
             ]
@@ -212,8 +212,14 @@ private struct State {
         self.seed = seed
     }
 
-    mutating func readOperators(_ result: QueryResult) throws {
-        for candidate in try result.map({ try Operator(&$0) }) { operators[candidate.id] = candidate }
+    mutating func readCandidates(_ result: QueryResult) throws {
+        _ = try result.map { row in
+            let candidate = try Operator(&row)
+            operators[candidate.id] = candidate
+            for (source, weight) in zip(try row.next([Int64].self), try row.next([Int32].self)) where weight > 0 {
+                shares[SourceID(source), default: []].append(Desk.Share(operatorID: candidate.id, weight: weight))
+            }
+        }
     }
 
     mutating func readWaiting(_ result: QueryResult) throws {
@@ -233,14 +239,7 @@ private struct State {
     }
 
     mutating func readSources(_ result: QueryResult) throws {
-        _ = try result.map { row in
-            let source = try Source(&row)
-            sources[source.id] = source
-            guard let operators = try row.next([Int64]?.self) else { return }
-            shares[source.id] = zip(operators, try row.next([Int32].self)).map {
-                Desk.Share(operatorID: OperatorID($0), weight: $1)
-            }
-        }
+        for source in try result.map({ try Source(&$0) }) { sources[source.id] = source }
     }
 
     mutating func plan(

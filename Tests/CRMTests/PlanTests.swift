@@ -31,7 +31,7 @@ import Testing
     private let statements = [
         AssignmentStatements.updateOperator, AssignmentStatements.missingOperators, AssignmentStatements.setWeights,
         AssignmentStatements.removeOtherWeights, AssignmentStatements.sources, AssignmentStatements.leads,
-        AssignmentStatements.someoneWaits, AssignmentStatements.contacts, AssignmentStatements.operators,
+        AssignmentStatements.someoneWaits, AssignmentStatements.contacts, AssignmentStatements.candidates,
         AssignmentStatements.waiting,
         AssignmentStatements.fillLeads, AssignmentStatements.updateContacts, AssignmentStatements.committedAttempt,
     ].map(\.sql)
