@@ -23,6 +23,7 @@ public enum Migrations {
         Migration(3, "event_times", PackageResources._003_event_times_sql),
         Migration(4, "reporting_rows", PackageResources._004_reporting_rows_sql),
         Migration(5, "counts_in_one_statement", PackageResources._005_counts_in_one_statement_sql),
+        Migration(6, "batches_by_time", PackageResources._006_batches_by_time_sql),
     ]
 
     /// A migration and whether the database has it.
