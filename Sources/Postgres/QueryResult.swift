@@ -92,6 +92,7 @@ public protocol BinaryDecodable {
 }
 
 extension FixedWidthInteger {
+    @inlinable
     public init?(binary bytes: UnsafeRawBufferPointer) {
         guard bytes.count == MemoryLayout<Self>.size else { return nil }
         self = Self(bigEndian: bytes.loadUnaligned(as: Self.self))
@@ -102,6 +103,7 @@ extension Int64: BinaryDecodable {}
 extension Int32: BinaryDecodable {}
 
 extension Bool: BinaryDecodable {
+    @inlinable
     public init?(binary bytes: UnsafeRawBufferPointer) {
         guard bytes.count == 1 else { return nil }
         self = bytes[0] != 0
@@ -109,11 +111,13 @@ extension Bool: BinaryDecodable {
 }
 
 extension String: BinaryDecodable {
+    @inlinable
     public init(binary bytes: UnsafeRawBufferPointer) { self.init(decoding: bytes, as: UTF8.self) }
 }
 
 /// One dimension, no NULL in it (array_recv in PostgreSQL's `arrayfuncs.c` has the form).
 extension Array: BinaryDecodable where Element: BinaryDecodable {
+    @inlinable
     public init?(binary bytes: UnsafeRawBufferPointer) {
         func integer(at offset: Int) -> Int? {
             offset + 4 <= bytes.count
