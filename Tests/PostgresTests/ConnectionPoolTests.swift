@@ -5,10 +5,13 @@ import Testing
 @Suite struct ConnectionPoolTests {
     private struct Select: Transaction {
         var isRepeatable = true
+        /// Opens a transaction first, and leaves it so.
+        var begins = false
         var sql: String
 
         func run(on connection: inout Connection) throws -> [Int64] {
-            try connection.run(Statement("select", prepared: false, sql)()).map { try $0.next() }
+            if begins { _ = try connection.run(Statement("begin", prepared: false, "BEGIN")()) }
+            return try connection.run(Statement("select", prepared: false, sql)()).map { try $0.next() }
         }
     }
 
@@ -34,22 +37,28 @@ import Testing
         }
     }
 
-    @Test("A transaction that is left open is undone before the next job")
+    @Test("The next job never runs in a transaction that the last one left open")
     func leftOpen() async throws {
         try await TestDatabase.with(.none) { database in
             let pool = pool(database)
             defer { pool.close() }
+            let number = "SELECT pg_current_xact_id()::text::bigint"
+            let open = try await pool.run(Select(begins: true, sql: number), deadline: soon)
+            #expect(try await pool.run(Select(sql: number), deadline: soon) != open)
+        }
+    }
+
+    @Test("A transaction that fails is rolled back, and its connection kept")
+    func failed() async throws {
+        try await TestDatabase.with(.none) { database in
+            let pool = pool(database)
+            defer { pool.close() }
+            let backend = Select(sql: "SELECT pg_backend_pid()::bigint")
+            let first = try await pool.run(backend, deadline: soon)
             await #expect(throws: PostgresError.self) {
-                _ = try await pool.run(Select(sql: "BEGIN"), deadline: soon)
-                return try await pool.run(Select(sql: "SELECT 1::bigint / 0"), deadline: soon)
+                try await pool.run(Select(begins: true, sql: "SELECT 1::bigint / 0"), deadline: soon)
             }
-            let open = try await pool.run(
-                Select(
-                    sql:
-                        "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND datname = current_database()"
-                ),
-                deadline: soon)
-            #expect(open == [0])
+            #expect(try await pool.run(backend, deadline: soon) == first)
         }
     }
 
