@@ -95,8 +95,8 @@ struct Cluster: Sendable {
     private func serverOptions(_ settings: [String: String]) -> String {
         let builtIn = [
             "listen_addresses": "", "unix_socket_directories": socketDirectory.string, "port": Cluster.port,
-            "max_connections": "200", "shared_buffers": "256MB", "max_wal_size": "4GB", "checkpoint_timeout": "15min",
-            "jit": "off",
+            "max_connections": "200", "shared_buffers": "256MB", "min_wal_size": "1GB", "max_wal_size": "4GB",
+            "checkpoint_timeout": "15min", "jit": "off",
         ]
         return builtIn.merging(settings) { $1 }
             .map { "-c '" + "\($0)=\($1)".replacing("'", with: #"'\''"#) + "'" }
