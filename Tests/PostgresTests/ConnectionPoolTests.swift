@@ -45,6 +45,11 @@ import Testing
             let number = "SELECT pg_current_xact_id()::text::bigint"
             let open = try await pool.run(Select(begins: true, sql: number), deadline: soon)
             #expect(try await pool.run(Select(sql: number), deadline: soon) != open)
+            let idle = Select(
+                sql:
+                    "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND datname = current_database()"
+            )
+            try await eventually("its session has ended") { try await pool.run(idle, deadline: soon) == [0] }
         }
     }
 
