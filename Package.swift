@@ -53,6 +53,7 @@ let package = Package(
                 .embedInCode("sql/migrations/0004_reporting_rows.sql"),
                 .embedInCode("sql/migrations/0005_counts_in_one_statement.sql"),
                 .embedInCode("sql/migrations/0006_batches_by_time.sql"),
+                .embedInCode("sql/migrations/0007_nfc_identifiers.sql"),
             ],
             swiftSettings: settings),
         .target(

@@ -166,11 +166,15 @@ enum AssignmentStatements {
 
     // MARK: Second flight
 
+    /// Leaves out a lead whose identifier another one has: a violation would write the identifier into PostgreSQL's
+    /// log. The contacts of such a lead then violate `contacts_lead_id_fkey`; if the other one came after this
+    /// transaction's snapshot, it is a conflict.
     static let insertLeads = Statement(
         "insert_leads",
         """
         INSERT INTO leads (id, external_id, phone, email, name)
         SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[])
+        ON CONFLICT DO NOTHING
         """)
 
     static let fillLeads = Statement(

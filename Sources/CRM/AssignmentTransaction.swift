@@ -87,9 +87,8 @@ package struct AssignmentTransaction: Sendable {
             ? nil
             : flight.add(
                 AssignmentStatements.leads(
-                    .textArray(Array(Set(registrations.compactMap(\.externalID)))),
-                    .textArray(Array(Set(registrations.compactMap(\.phone)))),
-                    .textArray(Array(Set(registrations.compactMap(\.email))))))
+                    .distinct(registrations.compactMap(\.externalID)), .distinct(registrations.compactMap(\.phone)),
+                    .distinct(registrations.compactMap(\.email))))
         let reserved =
             registrations.isEmpty
             ? nil : flight.add(AssignmentStatements.reserveIDs(.int4(Int32(registrations.count))))
@@ -118,6 +117,13 @@ package struct AssignmentTransaction: Sendable {
     func committedAttempt(on connection: inout Connection) throws -> Int32? {
         try connection.run(AssignmentStatements.committedAttempt(.uuid(high: id.high, low: id.low)))
             .first { try $0.next() }
+    }
+}
+
+extension Parameter {
+    /// Texts that differ for PostgreSQL, each once.
+    fileprivate static func distinct(_ texts: [String]) -> Self {
+        .textArray(Set(texts.map(Bytewise.init)).map(\.text))
     }
 }
 
@@ -295,7 +301,9 @@ private struct State {
                 case .failure(let refusal): answers.append(.failure(CRMError(refusal, contact: id, patch)))
                 case .success(let placement):
                     var (contact, lead, source) = named[id]!
-                    if let message = patch.message, message != contact.message { messages[id] = message }
+                    if let message = patch.message, Bytewise(message) != contact.message.map(Bytewise.init) {
+                        messages[id] = message
+                    }
                     if placement != placements[id] || messages[id] != nil { contact.updatedAt = now }
                     contact.operatorID = desk.placements[id]!.operatorID
                     contact.status = placement.isActive ? .active : .closed

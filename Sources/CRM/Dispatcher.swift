@@ -157,6 +157,7 @@ final class Dispatcher: Sendable {
         /// The attempts that may have committed.
         var unknown: [Int32: (jobs: [Job], answers: [Result<Outcome, CRMError>])] = [:]
         var attempt: Int32 = 0
+        var duplicates = 0
         while true {
             jobs = inFlight.withLock(\.current)
             guard let deadline = jobs.map(\.deadline).max() else { return }
@@ -189,7 +190,8 @@ final class Dispatcher: Sendable {
                 if case .commitOutcomeUnknown? = error as? PostgresError {} else { unknown[attempt] = nil }
                 recover(&connection)
                 inFlight.withLock { $0.mayCommit = !unknown.isEmpty }
-                if pauseBeforeRetry(after: error, attempt: attempt) { continue }
+                if error.isDuplicateLead { duplicates += 1 }
+                if duplicates < 2, pauseBeforeRetry(after: error, attempt: attempt) { continue }
                 // An earlier attempt that is still under way would make a second one under a new id count twice.
                 guard unknown.isEmpty else { return fail(jobs, with: CRMError.unavailable(.outcomeUnknown)) }
                 return split(jobs, after: error)
@@ -272,9 +274,20 @@ final class Dispatcher: Sendable {
 }
 
 extension ServerError {
-    /// Another writer has added a lead with the same identifier: the next attempt will find it.
+    /// A lead's identifier is another one's. If that one was added meanwhile, the next attempt finds it; it happens
+    /// twice to one batch only if the batch and PostgreSQL do not agree on what is equal, and then it is split.
     fileprivate var isDuplicateLead: Bool {
-        sqlState == "23505" && ["leads_external_id_key", "leads_phone_key", "leads_email_key"].contains(constraint)
+        [
+            "leads_external_id_key", "leads_phone_key", "leads_email_key",
+            // The lead was left out by `INSERT … ON CONFLICT DO NOTHING`.
+            "contacts_lead_id_fkey",
+        ].contains(constraint)
+    }
+}
+
+extension Error {
+    fileprivate var isDuplicateLead: Bool {
+        if case .server(let error)? = self as? PostgresError { error.isDuplicateLead } else { false }
     }
 }
 

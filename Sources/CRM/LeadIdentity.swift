@@ -1,5 +1,7 @@
 import Distribution
 import Postgres
+// For `_nfc`, which the standard library has for its own comparisons; Foundation's would bring Foundation.
+@_spi(_Unicode) import Swift
 
 /// What a lead is recognised by, normalised.
 public struct LeadIdentity: Sendable, Hashable {
@@ -8,12 +10,21 @@ public struct LeadIdentity: Sendable, Hashable {
     public internal(set) var email: String?
 
     /// Normalises what a client sent: an empty value counts as absent, an email is trimmed and lower-cased, a
-    /// phone loses white space, dashes, dots and brackets.
+    /// phone loses white space, dashes, dots and brackets, and both are in Unicode's form NFC.
     public init(externalID: String?, phone: String?, email: String?) {
         func nonEmpty(_ value: String?) -> String? { value?.isEmpty == false ? value : nil }
         self.externalID = nonEmpty(externalID)
-        self.phone = nonEmpty(phone.map { String($0.unicodeScalars.filter { !Self.isPunctuation($0) }) })
-        self.email = nonEmpty(email.map { Self.trimmed($0).lowercased() })
+        self.phone = nonEmpty(
+            phone.map { Self.composed(String($0.unicodeScalars.filter { !Self.isPunctuation($0) })) })
+        self.email = nonEmpty(email.map { Self.composed(Self.trimmed($0).lowercased()) })
+    }
+
+    /// The text in Unicode's form NFC: "é" is one scalar, however it was sent.
+    private static func composed(_ text: String) -> String {
+        if text.utf8.allSatisfy({ $0 < 0x80 }) { return text }
+        var composed = ""
+        composed.unicodeScalars.append(contentsOf: text._nfc)
+        return composed
     }
 
     private static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
@@ -43,9 +54,9 @@ struct LeadBook {
     private(set) var added: Set<LeadID> = []
     /// Leads known before that have got a value.
     private(set) var filled: Set<LeadID> = []
-    private var byExternalID: [String: LeadID] = [:]
-    private var byPhone: [String: LeadID] = [:]
-    private var byEmail: [String: LeadID] = [:]
+    private var byExternalID: [Bytewise: LeadID] = [:]
+    private var byPhone: [Bytewise: LeadID] = [:]
+    private var byEmail: [Bytewise: LeadID] = [:]
 
     /// - Parameter known: Every lead that has one of the identifiers that will be asked for.
     init(_ known: [Lead]) {
@@ -60,21 +71,21 @@ struct LeadBook {
     mutating func lead(for contact: NewContact, newID id: LeadID, now: Timestamp) -> LeadID {
         let identity = contact.identity
         let match =
-            identity.externalID.flatMap { byExternalID[$0] } ?? identity.phone.flatMap { byPhone[$0] }
-            ?? identity.email.flatMap { byEmail[$0] }
+            identity.externalID.flatMap { byExternalID[Bytewise($0)] }
+            ?? identity.phone.flatMap { byPhone[Bytewise($0)] } ?? identity.email.flatMap { byEmail[Bytewise($0)] }
         guard let match, var lead = leads[match] else {
             enter(Lead(id: id, identity: identity, name: contact.leadName, createdAt: now, updatedAt: nil))
             added.insert(id)
             return id
         }
         let before = lead
-        if lead.identity.externalID == nil, let value = identity.externalID, byExternalID[value] == nil {
+        if lead.identity.externalID == nil, let value = identity.externalID, byExternalID[Bytewise(value)] == nil {
             lead.identity.externalID = value
         }
-        if lead.identity.phone == nil, let value = identity.phone, byPhone[value] == nil {
+        if lead.identity.phone == nil, let value = identity.phone, byPhone[Bytewise(value)] == nil {
             lead.identity.phone = value
         }
-        if lead.identity.email == nil, let value = identity.email, byEmail[value] == nil {
+        if lead.identity.email == nil, let value = identity.email, byEmail[Bytewise(value)] == nil {
             lead.identity.email = value
         }
         lead.name = lead.name ?? contact.leadName
@@ -90,8 +101,23 @@ struct LeadBook {
 
     private mutating func enter(_ lead: Lead) {
         leads[lead.id] = lead
-        if let value = lead.identity.externalID { byExternalID[value] = lead.id }
-        if let value = lead.identity.phone { byPhone[value] = lead.id }
-        if let value = lead.identity.email { byEmail[value] = lead.id }
+        if let value = lead.identity.externalID { byExternalID[Bytewise(value)] = lead.id }
+        if let value = lead.identity.phone { byPhone[Bytewise(value)] = lead.id }
+        if let value = lead.identity.email { byEmail[Bytewise(value)] = lead.id }
+    }
+}
+
+/// A text that is equal to another as it is to PostgreSQL: byte by byte. `String` takes canonically equivalent texts
+/// for equal, for example "й" as one scalar and as two.
+struct Bytewise: Hashable {
+    let text: String
+
+    init(_ text: String) { self.text = text }
+
+    static func == (a: Self, b: Self) -> Bool { a.text.utf8.elementsEqual(b.text.utf8) }
+
+    func hash(into hasher: inout Hasher) {
+        var text = text
+        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
 }

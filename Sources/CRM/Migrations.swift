@@ -24,6 +24,7 @@ public enum Migrations {
         Migration(4, "reporting_rows", PackageResources._004_reporting_rows_sql),
         Migration(5, "counts_in_one_statement", PackageResources._005_counts_in_one_statement_sql),
         Migration(6, "batches_by_time", PackageResources._006_batches_by_time_sql),
+        Migration(7, "nfc_identifiers", PackageResources._007_nfc_identifiers_sql),
     ]
 
     /// A migration and whether the database has it.

@@ -93,6 +93,65 @@ import Testing
         }
     }
 
+    @Test("Texts that are equal to Swift and not to PostgreSQL are carried out side by side, at the first attempt")
+    func canonicalEquivalence() async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            try await addDesk(psql)
+            // As a lead's row may be whose email, composed, is another's.
+            try await psql.query("INSERT INTO leads (email) VALUES (E'e\\u0301@x')")
+            try await psql.query("INSERT INTO leads (external_id) VALUES ('b'), (E'e\\u0301')")
+            try await withCRM(on: database) { crm in
+                let identities = [
+                    LeadIdentity(externalID: nil, phone: nil, email: "e\u{301}@x"),
+                    LeadIdentity(externalID: "b", phone: nil, email: "\u{e9}@x"),
+                    LeadIdentity(externalID: "e\u{301}", phone: nil, email: nil),
+                    LeadIdentity(externalID: "\u{e9}", phone: nil, email: nil),
+                ]
+                var tasks: [Task<ContactDetails, any Error>] = []
+                try await whileGateIsHeld(crm, psql) {
+                    tasks = (0..<64).map { number in
+                        let new = NewContact(
+                            sourceID: SourceID(1), identity: identities[number % 4], leadName: nil, message: nil)
+                        return Task { try await crm.register(new) }
+                    }
+                    try await eventually("commands queue") { crm.waitingCommands == 64 }
+                }
+                var leads: [Set<LeadID>] = Array(repeating: [], count: 4)
+                for (number, task) in tasks.enumerated() { leads[number % 4].insert(try await task.value.lead.id) }
+                #expect(leads[2] == [LeadID(3)] && leads[3].count == 1 && leads[2] != leads[3])
+                #expect(try await psql.number("SELECT count(*) FROM leads WHERE email = E'\\u00e9@x'") == 1)
+                #expect(try await psql.numbers("SELECT attempt FROM assignment_batches") == [1])
+            }
+        }
+    }
+
+    @Test("A batch that violates a lead's uniqueness twice is split; the culprit alone is refused")
+    func repeatedViolation() async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            try await addDesk(psql)
+            // PostgreSQL then takes emails for equal that are not.
+            try await psql.query("DROP INDEX leads_email_key")
+            try await psql.query("CREATE UNIQUE INDEX leads_email_key ON leads (left(email, 1))")
+            try await psql.query("INSERT INTO leads (email) VALUES ('a@a')")
+            try await withCRM(on: database) { crm in
+                var tasks: [Task<ContactDetails, any Error>] = []
+                try await whileGateIsHeld(crm, psql) {
+                    tasks = "abcdefgh".map { letter in
+                        let identity = LeadIdentity(externalID: nil, phone: nil, email: "\(letter)@b")
+                        let new = NewContact(sourceID: SourceID(1), identity: identity, leadName: nil, message: nil)
+                        return Task { try await crm.register(new) }
+                    }
+                    try await eventually("commands queue") { crm.waitingCommands == 8 }
+                }
+                await #expect(throws: CRMError.rejected) { try await tasks[0].value }
+                for task in tasks.dropFirst() { _ = try await task.value }
+                #expect(try await psql.number("SELECT count(*) FROM contacts") == 8, "the seven, and the first")
+            }
+        }
+    }
+
     @Test("Commands that come while a batch waits at the gate go with it")
     func groupCommit() async throws {
         try await TestDatabase.with { database in

@@ -141,9 +141,15 @@ struct RowImport {
     private mutating func readLead(_ row: borrowing SQLiteRows) throws -> OldLead {
         let (externalID, phone, email) = (text(row, 1), text(row, 2), text(row, 3))
         let identity = LeadIdentity(externalID: externalID, phone: phone, email: email)
-        if identity.externalID != externalID { change(1, externalID, identity.externalID, .normalised) }
-        if identity.phone != phone { change(2, phone, identity.phone, .normalised) }
-        if identity.email != email { change(3, email, identity.email, .normalised) }
+        if identity.externalID.map(Bytewise.init) != externalID.map(Bytewise.init) {
+            change(1, externalID, identity.externalID, .normalised)
+        }
+        if identity.phone.map(Bytewise.init) != phone.map(Bytewise.init) {
+            change(2, phone, identity.phone, .normalised)
+        }
+        if identity.email.map(Bytewise.init) != email.map(Bytewise.init) {
+            change(3, email, identity.email, .normalised)
+        }
         return OldLead(identity: identity, name: text(row, 4), updatedAt: try time(row, 6))
     }
 
