@@ -61,7 +61,7 @@ struct AssignmentMetrics: Sendable {
             if patch.operatorID != nil { count(.transferred) }
             if let status = patch.status { count(status == .active ? .reopened : .closed) }
         case (.register, _), (.updateContact, .failure): count(.refused)
-        case (.updateOperator, _), (.setDistribution, _): break
+        case (.updateOperator, _), (.setDistribution, _), (.admitWaiting, _): break
         }
     }
 

@@ -19,11 +19,12 @@ enum AssignmentStatements {
     /// `LOCK TABLE` takes no snapshot, so that instances queue before theirs and meet no conflict after it.
     static let gate = Statement("gate", prepared: false, "LOCK TABLE assignment_gate IN SHARE ROW EXCLUSIVE MODE")
 
-    /// Answers the transaction's time. Parameter: the time that each further statement may take.
+    /// Answers the transaction's time. Parameter: the time that each further statement may take. A locked row is waited
+    /// for only for moments, as the gate is held meanwhile.
     static let settings = Statement(
         "settings",
         """
-        SELECT now(), set_config('statement_timeout', $1::text, true),
+        SELECT now(), set_config('statement_timeout', $1::text, true), set_config('lock_timeout', '100ms', true),
             set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
             set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
             set_config('plan_cache_mode', 'force_generic_plan', true)
@@ -108,9 +109,9 @@ enum AssignmentStatements {
         WHERE c.id = ANY ($1::bigint[]) ORDER BY c.id FOR NO KEY UPDATE OF c
         """)
 
-    /// The candidates, locked in id order: at the sources `$1`, or those of the contacts `$2`, whoever has room; besides,
-    /// whoever has one of these contacts or is named in `$3`. Each with two arrays, the sources and the weights there;
-    /// who is named has 0 in both.
+    /// The candidates: at the sources `$1`, or those of the contacts `$2`, whoever has room; besides, whoever has one of
+    /// these contacts or is named in `$3`. Each with two arrays, the sources and the weights there; who is named has 0 in
+    /// both. ``lockOperators`` locks those whose load changes, and fails if one of them has changed since.
     static let candidates = Statement(
         "candidates",
         """
@@ -130,11 +131,12 @@ enum AssignmentStatements {
         ) AS n
         JOIN operators AS o ON o.id = n.operator_id
         WHERE o.is_active AND o.current_load < o.max_load OR 0 = ANY (n.source_ids)
-        ORDER BY o.id FOR NO KEY UPDATE OF o
+        ORDER BY o.id
         """)
 
     /// Who waits longest for one of those operators, with the source: at each source as many as there is room for, and
-    /// `$4` more for what the batch frees.
+    /// `$4` more for what the batch frees. All sources together some `$5` at most, each the same number, which comes with
+    /// the rows; where more wait, one more is answered.
     static let waiting = Statement(
         "waiting",
         """
@@ -151,20 +153,31 @@ enum AssignmentStatements {
             ) AS n JOIN operators AS o ON o.id = n.operator_id
             WHERE o.is_active AND o.current_load < o.max_load
         )
-        SELECT c.id, n.source_id
-        FROM (SELECT DISTINCT w.source_id FROM able JOIN operator_source_weights AS w USING (operator_id)) AS n
+        SELECT c.id, n.source_id, n.share
+        FROM (
+            SELECT n.source_id, GREATEST($5::bigint / count(*) OVER (), 1) AS share
+            FROM (SELECT DISTINCT w.source_id FROM able JOIN operator_source_weights AS w USING (operator_id)) AS n
+        ) AS n
         CROSS JOIN LATERAL (
             SELECT c.id FROM contacts AS c
             WHERE c.source_id = n.source_id AND c.status = 'active' AND c.operator_id IS NULL
             ORDER BY c.id
-            LIMIT $4::bigint + (
+            LIMIT LEAST(n.share + 1, $4::bigint + (
                 SELECT COALESCE(sum(GREATEST(o.max_load - o.current_load, 0)), 0)
                 FROM operator_source_weights AS w JOIN operators AS o ON o.id = w.operator_id
-                WHERE w.source_id = n.source_id AND o.is_active)
+                WHERE w.source_id = n.source_id AND o.is_active))
         ) AS c
         """)
 
     // MARK: Second flight
+
+    /// How long a locked row is waited for from now on, in milliseconds.
+    static let rowLockLimit = Statement("row_lock_limit", "SELECT set_config('lock_timeout', $1::text, true)")
+
+    /// Locks the operators whose load changes, in id order, as the triggers on contacts do. Fails with 40001 if one of
+    /// them has changed since the snapshot.
+    static let lockOperators = Statement(
+        "lock_operators", "SELECT FROM operators WHERE id = ANY ($1::bigint[]) ORDER BY id FOR NO KEY UPDATE")
 
     /// Leaves out a lead whose identifier another one has: a violation would write the identifier into PostgreSQL's
     /// log. The contacts of such a lead then violate `contacts_lead_id_fkey`; if the other one came after this

@@ -12,12 +12,15 @@ package struct AssignmentTransaction: Sendable {
     /// Drawn before the transaction, so that another attempt decides alike on a like state.
     let seed: UInt64
     let usesGate: Bool
+    /// Some number of contacts that one transaction lets in at most, so that others do not wait long for it.
+    let admissionLimit: Int64
 
-    package init(_ commands: [Command], usesGate: Bool) {
+    package init(_ commands: [Command], usesGate: Bool, admissionLimit: Int64 = 2000) {
         id = (.random(in: .min ... .max), .random(in: .min ... .max))
         seed = .random(in: .min ... .max)
         self.commands = commands
         self.usesGate = usesGate
+        self.admissionLimit = admissionLimit
     }
 
     /// What the first flight led to.
@@ -28,6 +31,8 @@ package struct AssignmentTransaction: Sendable {
         package let writes: [Query]?
         /// How many contacts that waited get an operator.
         var admitted = 0
+        /// Sources at which contacts are left waiting for another transaction, though there is room.
+        var backlog: Set<SourceID> = []
     }
 
     /// What is known when the gate opens.
@@ -72,7 +77,7 @@ package struct AssignmentTransaction: Sendable {
                 connection.run(
                     AssignmentStatements.waiting(
                         .int8Array(names.sources.map(\.rawValue)), contactIDs, operatorIDs,
-                        .int8(Int64(commands.count)))))
+                        .int8(Int64(commands.count)), .int8(admissionLimit))))
         }
 
         var flight = Flight()
@@ -105,11 +110,16 @@ package struct AssignmentTransaction: Sendable {
 
     /// Runs the second flight.
     ///
-    /// - Parameter attempt: What to tell this run of the batch by, should its outcome become unknown.
+    /// - Parameters:
+    ///   - lockLimit: How long it may wait for a row that somebody else has locked.
+    ///   - attempt: What to tell this run of the batch by, should its outcome become unknown.
     /// - Throws: ``PostgresError``; with ``PostgresError/commitOutcomeUnknown(_:)`` the transaction may be durable.
-    package func commit(_ writes: [Query], attempt: Int32, on connection: inout Connection) throws {
+    package func commit(
+        _ writes: [Query], lockLimit: Duration = .milliseconds(100), attempt: Int32, on connection: inout Connection
+    ) throws {
+        let limit = AssignmentStatements.rowLockLimit(.text(String(max(1, Int64(lockLimit / .milliseconds(1))))))
         let mark = AssignmentStatements.markBatch(.uuid(high: id.high, low: id.low), .int4(attempt))
-        let results = try connection.run(writes + [mark, AssignmentStatements.commit()], committing: true)
+        let results = try connection.run([limit] + writes + [mark, AssignmentStatements.commit()], committing: true)
         guard results.last?.commandTag == "COMMIT" else { throw PostgresError.decoding("COMMIT was not carried out") }
     }
 
@@ -156,6 +166,7 @@ private struct Names {
                 if let operatorID = patch.operatorID { operators.insert(operatorID) }
             case .updateOperator(let id, _): operators.insert(id)
             case .setDistribution(let id, _, _): sources.insert(id)
+            case .admitWaiting(let ids): sources.formUnion(ids)
             }
         }
     }
@@ -170,7 +181,7 @@ private struct ConfigurationChange {
     init?(_ command: Command) {
         self.command = command
         switch command {
-        case .register, .updateContact: return nil
+        case .register, .updateContact, .admitWaiting: return nil
         case .updateOperator(let id, let patch):
             queries = [
                 AssignmentStatements.updateOperator(
@@ -192,7 +203,7 @@ private struct ConfigurationChange {
     /// Why nothing was changed; `nil` if all was.
     func refusal(in results: [QueryResult]) throws -> CRMError? {
         switch command {
-        case .register, .updateContact: return nil
+        case .register, .updateContact, .admitWaiting: return nil
         case .updateOperator(let id, _): return results[0].affectedRows == 0 ? .operatorNotFound(id) : nil
         case .setDistribution(let id, _, _):
             if results[0].count == 0 { return .sourceNotFound(id) }
@@ -208,6 +219,8 @@ private struct State {
     var operators: [OperatorID: Operator] = [:]
     var shares: [SourceID: [Desk.Share]] = [:]
     var placements: [ContactID: Desk.Placement] = [:]
+    /// Sources at which more contacts wait than were read, each with the last one that was.
+    var unread: [SourceID: ContactID] = [:]
     /// The contacts that commands name.
     var named: [ContactID: (contact: Contact, lead: Lead, source: Source)] = [:]
     var sources: [SourceID: Source] = [:]
@@ -229,9 +242,13 @@ private struct State {
     }
 
     mutating func readWaiting(_ result: QueryResult) throws {
+        var counts: [SourceID: Int64] = [:]
         _ = try result.map { row in
-            let id = try row.next(ContactID.self)
-            placements[id] = Desk.Placement(sourceID: try row.next(), operatorID: nil, isActive: true)
+            let (id, source) = (try row.next(ContactID.self), try row.next(SourceID.self))
+            placements[id] = Desk.Placement(sourceID: source, operatorID: nil, isActive: true)
+            counts[source, default: 0] += 1
+            // One more than the source's share: it comes last, as the rows of a source are in id order.
+            if counts[source]! > (try row.next(Int64.self)) { unread[source] = id }
         }
     }
 
@@ -255,7 +272,7 @@ private struct State {
         var desk = Desk(
             capacities: operators.mapValues {
                 Desk.Capacity(isActive: $0.isActive, maxLoad: $0.maxLoad, currentLoad: $0.currentLoad)
-            }, shares: shares, placements: placements, seed: seed)
+            }, shares: shares, placements: placements, unread: unread, seed: seed)
 
         var added: [Contact] = []
         var steps: [Step] = []
@@ -279,18 +296,24 @@ private struct State {
                 steps.append(.updated(id, patch))
                 deskCommands.append(
                     .change(id, isActive: patch.status.map { $0 == .active }, operatorID: patch.operatorID))
+            case .admitWaiting: steps.append(.admission)
             case .updateOperator, .setDistribution: break
             }
         }
         var results = desk.carryOut(deskCommands).makeIterator()
         for index in added.indices { added[index].operatorID = desk.placements[added[index].id]!.operatorID }
-        for (id, capacity) in desk.capacities { operators[id]!.currentLoad = capacity.currentLoad }
+        var changedLoads: [OperatorID] = []
+        for (id, capacity) in desk.capacities where operators[id]!.currentLoad != capacity.currentLoad {
+            operators[id]!.currentLoad = capacity.currentLoad
+            changedLoads.append(id)
+        }
 
         var messages: [ContactID: String] = [:]
         var answers: [Result<Outcome, CRMError>] = []
         for step in steps {
             switch step {
             case .refused(let error): answers.append(.failure(error))
+            case .admission: answers.append(.success(.admission))
             case .added(let index):
                 _ = results.next()
                 let contact = added[index]
@@ -315,10 +338,11 @@ private struct State {
         let moved = placements.filter { id, before in desk.placements[id] != before || messages[id] != nil }
             .keys.sorted()
         if let change { answers.append(.success(try outcome(of: change, changeResults))) }
-        let writes = writes(added: added, moved: moved.map { ($0, desk.placements[$0]!, messages[$0]) })
+        let writes = writes(
+            added: added, moved: moved.map { ($0, desk.placements[$0]!, messages[$0]) }, changedLoads: changedLoads)
         return AssignmentTransaction.Plan(
             answers: answers, writes: writes.isEmpty && change == nil ? nil : writes,
-            admitted: moved.count { named[$0] == nil })
+            admitted: moved.count { named[$0] == nil }, backlog: desk.backlog)
     }
 
     private enum Step {
@@ -326,6 +350,7 @@ private struct State {
         /// Index into the added contacts.
         case added(Int)
         case updated(ContactID, ContactPatch)
+        case admission
     }
 
     private func details(_ contact: Contact, _ lead: Lead, _ source: Source) -> ContactDetails {
@@ -339,9 +364,13 @@ private struct State {
     }
 
     private func writes(
-        added: [Contact], moved: [(id: ContactID, placement: Desk.Placement, message: String?)]
+        added: [Contact], moved: [(id: ContactID, placement: Desk.Placement, message: String?)],
+        changedLoads: [OperatorID]
     ) -> [Query] {
         var queries: [Query] = []
+        if !changedLoads.isEmpty {
+            queries.append(AssignmentStatements.lockOperators(.int8Array(changedLoads.map(\.rawValue))))
+        }
         func write(_ leads: [Lead], by statement: Statement) {
             guard !leads.isEmpty else { return }
             queries.append(

@@ -62,6 +62,8 @@ package enum Command: Sendable {
     case updateContact(ContactID, ContactPatch)
     case updateOperator(OperatorID, OperatorPatch)
     case setDistribution(SourceID, [WeightAssignment], replacing: Bool)
+    /// Lets in who still waits at these sources though there is room: more did than one transaction lets in.
+    case admitWaiting([SourceID])
 }
 
 /// What became of a ``Command``.
@@ -69,6 +71,7 @@ package enum Outcome: Sendable {
     case contact(ContactDetails)
     case `operator`(Operator)
     case weights([OperatorSourceWeight])
+    case admission
 }
 
 /// What a caller asked wrongly, or cannot have now.

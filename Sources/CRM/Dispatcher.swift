@@ -40,6 +40,10 @@ final class Dispatcher: Sendable {
         var mayCommit = false
         /// Parts of a batch that was split.
         var later: [[Job]] = []
+        /// Sources at which contacts wait for another transaction to let them in.
+        var backlog: Set<SourceID> = []
+        /// Whether those come next, not the commands that queue: they take turns.
+        var isBacklogNext = false
         var obstacle = CRMError.Unavailable.deadline
     }
 
@@ -117,11 +121,24 @@ final class Dispatcher: Sendable {
 
     /// Whether the batch comes from the queue, not from one that was split; `nil` when the lane is closed.
     private func takeBatch() -> Bool? {
-        let rest = inFlight.withLock { $0.later.popLast() }
-        let jobs = rest ?? queue.take { waiting in batchSize(waiting.lazy.map(\.job.command)) }
+        let (rest, backlog, isBacklogNext) = inFlight.withLock {
+            ($0.later.popLast(), $0.backlog, $0.isBacklogNext)
+        }
+        var jobs = rest ?? []
+        if rest == nil {
+            func size(_ waiting: ArraySlice<(job: Job, deadline: ContinuousClock.Instant)>) -> Int {
+                batchSize(waiting.lazy.map(\.job.command))
+            }
+            if backlog.isEmpty { jobs = queue.take(size) } else if !isBacklogNext { jobs = queue.takeWaiting(size) }
+            if jobs.isEmpty, !backlog.isEmpty {
+                let command = Command.admitWaiting(backlog.sorted())
+                jobs = [Job(command: command, deadline: .now + .seconds(10), reply: Reply(nil))]
+            }
+        }
         inFlight.withLock {
             $0.current = jobs
             $0.mayCommit = false
+            $0.isBacklogNext = !isBacklogNext
         }
         return rest != nil ? false : jobs.isEmpty ? nil : true
     }
@@ -142,7 +159,7 @@ final class Dispatcher: Sendable {
         var size = 0
         for command in commands.prefix(batchLimit) {
             switch command {
-            case .register: break
+            case .register, .admitWaiting: break
             case .updateContact(let id, _): guard named.insert(id.rawValue).inserted else { return size }
             case .updateOperator, .setDistribution: return max(size, 1)
             }
@@ -155,7 +172,7 @@ final class Dispatcher: Sendable {
         var jobs = inFlight.withLock(\.current)
         var transaction = AssignmentTransaction([], usesGate: usesGate)
         /// The attempts that may have committed.
-        var unknown: [Int32: (jobs: [Job], answers: [Result<Outcome, CRMError>])] = [:]
+        var unknown: [Int32: (jobs: [Job], plan: AssignmentTransaction.Plan)] = [:]
         var attempt: Int32 = 0
         var duplicates = 0
         while true {
@@ -166,7 +183,7 @@ final class Dispatcher: Sendable {
             do {
                 try connect(&connection, deadline: deadline)
                 if !unknown.isEmpty, let committed = try transaction.committedAttempt(on: &connection!) {
-                    return answer(unknown[committed]!.jobs, unknown[committed]!.answers)
+                    return finish(unknown[committed]!.jobs, unknown[committed]!.plan)
                 }
                 let opening = try transaction.begin(on: &connection!, timeLimit: deadline - .now)
                 if mayGrow, attempt == 1 { grow() }
@@ -175,17 +192,17 @@ final class Dispatcher: Sendable {
                 let plan = try transaction.plan(on: &connection!, after: opening)
                 guard let writes = plan.writes else {
                     try connection!.rollBack()
-                    return answer(jobs, plan.answers)
+                    return finish(jobs, plan)
                 }
-                guard beginCommit(of: jobs) else {
+                guard let lockLimit = beginCommit(of: jobs) else {
                     try connection!.rollBack()
                     continue
                 }
-                unknown[attempt] = (jobs, plan.answers)
+                unknown[attempt] = (jobs, plan)
                 let secondFlight = ContinuousClock.now
-                try transaction.commit(writes, attempt: attempt, on: &connection!)
+                try transaction.commit(writes, lockLimit: lockLimit, attempt: attempt, on: &connection!)
                 metrics.record(batchSize: jobs.count, admitted: plan.admitted, start: start, secondFlight: secondFlight)
-                return answer(jobs, plan.answers)
+                return finish(jobs, plan)
             } catch {
                 if case .commitOutcomeUnknown? = error as? PostgresError {} else { unknown[attempt] = nil }
                 recover(&connection)
@@ -199,12 +216,20 @@ final class Dispatcher: Sendable {
         }
     }
 
-    /// Marks the current batch as one that may commit; `false` if one of its jobs was told that nothing changed.
-    private func beginCommit(of jobs: [Job]) -> Bool {
-        inFlight.withLock { inFlight in
-            guard inFlight.current.count == jobs.count else { return false }
+    /// Marks the current batch as one that may commit, unless one of its jobs was told that nothing changed. Who has
+    /// next to no time left is told so now: later the answer could only be that the outcome is unknown.
+    ///
+    /// - Returns: How long the batch may wait for locked rows without one of its jobs getting into that situation.
+    private func beginCommit(of jobs: [Job]) -> Duration? {
+        let now = ContinuousClock.now
+        let margin = Duration.milliseconds(20)
+        return inFlight.withLock { inFlight in
+            let answer = CRMError.unavailable(inFlight.obstacle)
+            inFlight.current.removeAll { $0.expire(at: now + margin, with: answer) }
+            guard let first = inFlight.current.map(\.deadline).min(), inFlight.current.count == jobs.count
+            else { return nil }
             inFlight.mayCommit = true
-            return true
+            return min(.milliseconds(100), first - margin - now)
         }
     }
 
@@ -265,11 +290,20 @@ final class Dispatcher: Sendable {
     }
 
     private func fail(_ jobs: [Job], with error: any Error) {
+        update(backlog: [], after: jobs)
         for job in jobs { job.reply(.failure(error)) }
     }
 
-    private func answer(_ jobs: [Job], _ answers: [Result<Outcome, CRMError>]) {
-        for (job, answer) in zip(jobs, answers) { job.reply(answer.mapError { $0 }) }
+    private func finish(_ jobs: [Job], _ plan: AssignmentTransaction.Plan) {
+        update(backlog: plan.backlog, after: jobs)
+        for (job, answer) in zip(jobs, plan.answers) { job.reply(answer.mapError { $0 }) }
+    }
+
+    private func update(backlog: Set<SourceID>, after jobs: [Job]) {
+        inFlight.withLock { inFlight in
+            for case .admitWaiting(let sources) in jobs.map(\.command) { inFlight.backlog.subtract(sources) }
+            inFlight.backlog.formUnion(backlog)
+        }
     }
 }
 

@@ -45,20 +45,27 @@ public struct Desk: Sendable {
     }
 
     public private(set) var capacities: [OperatorID: Capacity]
-    private let shares: [SourceID: [Share]]
+    public let shares: [SourceID: [Share]]
     private let sourcesOfOperator: [OperatorID: [SourceID]]
     public internal(set) var placements: [ContactID: Placement]
     /// Ids in ascending order. One that was given away or closed since is passed over when it comes to the front.
     private var waiting: [SourceID: ArraySlice<ContactID>]
+    /// The last contact of which it is known that all who wait before it are known; `nil`: all are.
+    private let horizon: ContactID?
+    /// The sources at which somebody waits, or may wait, behind the horizon.
+    private var unread: Set<SourceID> = []
+    /// The operators who may be owed to somebody behind the horizon: nobody new gets them.
+    private var owed: Set<OperatorID> = []
     private var generator: SplitMix64
 
     /// - Parameters:
     ///   - shares: For each source the operators who take its contacts.
-    ///   - placements: The contacts that will be changed, and all that may be let in.
+    ///   - placements: The contacts that will be changed, and those that may be let in, the oldest of each source.
+    ///   - unread: The sources at which more contacts wait than `placements` has, each with the last one that it has.
     ///   - seed: Decides every random choice.
     public init(
         capacities: [OperatorID: Capacity], shares: [SourceID: [Share]], placements: [ContactID: Placement],
-        seed: UInt64
+        unread: [SourceID: ContactID] = [:], seed: UInt64
     ) {
         self.capacities = capacities
         self.shares = shares
@@ -66,21 +73,41 @@ public struct Desk: Sendable {
         sourcesOfOperator = shares.reduce(into: [:]) { sources, entry in
             for share in entry.value { sources[share.operatorID, default: []].append(entry.key) }
         }
-        waiting = Dictionary(grouping: placements.filter(\.value.isWaiting).keys) { placements[$0]!.sourceID }
+        let waiting = Dictionary(grouping: placements.filter(\.value.isWaiting).keys) { placements[$0]!.sourceID }
             .mapValues { $0.sorted()[...] }
+        let horizon = unread.values.min()
+        self.horizon = horizon
         generator = SplitMix64(seed: seed)
+        self.waiting = waiting
+        guard let horizon else { return }
+        for source in unread.keys { leaveBehind(source) }
+        for (source, contacts) in waiting where contacts.last! > horizon {
+            self.waiting[source] = contacts.prefix { $0 <= horizon }
+            leaveBehind(source)
+        }
     }
 
-    /// The operators who take a source's contacts.
-    public func operators(of source: SourceID) -> [OperatorID] { shares[source]?.map(\.operatorID) ?? [] }
+    /// Notes that somebody waits behind the horizon at a source.
+    private mutating func leaveBehind(_ source: SourceID) {
+        unread.insert(source)
+        owed.formUnion(shares[source, default: []].map(\.operatorID))
+    }
+
+    /// The sources at which contacts are left waiting though there is room, because not all who wait were known.
+    public var backlog: Set<SourceID> {
+        unread.filter { source in shares[source]?.contains { isAvailable($0.operatorID) } ?? false }
+    }
 
     /// Picks an available operator of the source with probability weight / sum of the available ones' weights.
-    private mutating func pick(for source: SourceID) -> OperatorID? {
+    ///
+    /// - Parameter isNew: Whether the contact comes now; then those who are owed to others are not available.
+    private mutating func pick(for source: SourceID, isNew: Bool) -> OperatorID? {
         guard let shares = shares[source] else { return nil }
-        let sum = shares.reduce(Int64(0)) { isAvailable($1.operatorID) ? $0 + Int64($1.weight) : $0 }
+        func isCandidate(_ id: OperatorID) -> Bool { isNew ? isOpen(id) : isAvailable(id) }
+        let sum = shares.reduce(Int64(0)) { isCandidate($1.operatorID) ? $0 + Int64($1.weight) : $0 }
         guard sum > 0 else { return nil }
         var ticket = Int64.random(in: 0..<sum, using: &generator)
-        for share in shares where isAvailable(share.operatorID) {
+        for share in shares where isCandidate(share.operatorID) {
             ticket -= Int64(share.weight)
             if ticket < 0 { return share.operatorID }
         }
@@ -88,6 +115,9 @@ public struct Desk: Sendable {
     }
 
     func isAvailable(_ id: OperatorID) -> Bool { capacities[id]?.isAvailable ?? false }
+
+    /// Whether a contact that comes now may have the operator.
+    func isOpen(_ id: OperatorID) -> Bool { isAvailable(id) && !owed.contains(id) }
 
     /// Gives an active contact to an operator who has room.
     mutating func give(_ contact: ContactID, to operatorID: OperatorID) {
@@ -98,7 +128,8 @@ public struct Desk: Sendable {
     /// Gives an active contact to one of its source's available operators, or lets it wait.
     mutating func place(_ contact: ContactID) {
         let source = placements[contact]!.sourceID
-        if let operatorID = pick(for: source) { return give(contact, to: operatorID) }
+        if let operatorID = pick(for: source, isNew: true) { return give(contact, to: operatorID) }
+        if let horizon, contact > horizon { return leaveBehind(source) }
         if let last = waiting[source]?.last, last > contact {
             waiting[source]!.insert(contact, at: waiting[source]!.firstIndex { $0 > contact }!)
         } else {
@@ -125,7 +156,7 @@ public struct Desk: Sendable {
                 else { continue }
                 oldest = (contact, source)
             }
-            guard let oldest, let operatorID = pick(for: oldest.source) else { return }
+            guard let oldest, let operatorID = pick(for: oldest.source, isNew: false) else { return }
             waiting[oldest.source]!.removeFirst()
             give(oldest.contact, to: operatorID)
         }

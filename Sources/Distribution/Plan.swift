@@ -65,7 +65,7 @@ extension Desk {
 
     private mutating func reopen(_ contact: ContactID, from placement: Placement) {
         placements[contact]!.isActive = true
-        if let former = placement.operatorID, isAvailable(former) { return give(contact, to: former) }
+        if let former = placement.operatorID, isOpen(former) { return give(contact, to: former) }
         placements[contact]!.operatorID = nil
         place(contact)
     }

@@ -105,7 +105,8 @@ public final class JobQueue<Job: Sendable>: Sendable {
 public final class Reply<Value: Sendable>: Sendable {
     private let continuation: Mutex<CheckedContinuation<Value, any Error>?>
 
-    public init(_ continuation: CheckedContinuation<Value, any Error>) { self.continuation = Mutex(continuation) }
+    /// - Parameter continuation: Who waits for the answer; `nil`: nobody.
+    public init(_ continuation: CheckedContinuation<Value, any Error>?) { self.continuation = Mutex(continuation) }
 
     public func callAsFunction(_ result: Result<Value, any Error>) {
         let first = continuation.withLock { continuation in

@@ -267,6 +267,60 @@ import Testing
         }
     }
 
+    @Test("Thousands who wait are let in by several transactions, oldest first, and nobody new overtakes them")
+    func admissionInParts() async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            try await addDesk(psql, maxLoad: 1)
+            try await psql.query("UPDATE operators SET is_active = false")
+            try await psql.query("INSERT INTO leads (id) VALUES (1)")
+            try await psql.query("INSERT INTO contacts (lead_id, source_id) SELECT 1, 1 FROM generate_series(1, 5000)")
+            try await withCRM(on: database) { crm in
+                var update: Task<Operator, any Error>!
+                var newcomer: Task<ContactDetails, any Error>!
+                try await whileGateIsHeld(crm, psql) {
+                    update = Task {
+                        try await crm.updateOperator(
+                            OperatorID(1), OperatorPatch(isActive: true, maxLoad: 1_000_000))
+                    }
+                    try await eventually("the update queues") { crm.waitingCommands == 1 }
+                    newcomer = Task { try await crm.register(contact(nil, message: "new")) }
+                    try await eventually("the newcomer queues") { crm.waitingCommands == 2 }
+                }
+                #expect(try await update.value.currentLoad == 2001)
+                #expect(try await newcomer.value.operator == nil, "others wait longer")
+                try await eventually("all are let in") {
+                    try await psql.number("SELECT count(*) FROM contacts WHERE operator_id IS NULL") == 0
+                }
+                let admissions = try await psql.query(
+                    """
+                    SELECT count(*), min(contact_id), max(contact_id) FROM contact_events
+                    WHERE operator_id IS NOT NULL GROUP BY created_at ORDER BY created_at
+                    """)
+                #expect(admissions == [["2001", "1", "2001"], ["2001", "2002", "4002"], ["1000", "4003", "5002"]])
+            }
+        }
+    }
+
+    @Test("Whoever waits for an operator whose row is locked is told at the deadline that nothing changed")
+    func lockedOperator() async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            try await addDesk(psql)
+            try await withCRM(on: database, { $0.requestTimeout = .milliseconds(500) }) { crm in
+                try await psql.query("BEGIN")
+                try await psql.query("SELECT FROM operators FOR UPDATE")
+                let commands = (0..<20).map { _ in Task { try await crm.register(contact(nil)) } }
+                for command in commands {
+                    await #expect(throws: CRMError.unavailable(.deadline)) { try await command.value }
+                }
+                try await psql.query("COMMIT")
+                _ = try await crm.register(contact(nil))
+                #expect(try await psql.number("SELECT count(*) FROM contacts") == 1)
+            }
+        }
+    }
+
     @Test("Two updates of one contact in a row are two events")
     func updatesOfOneContact() async throws {
         try await TestDatabase.with { database in

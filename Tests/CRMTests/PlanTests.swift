@@ -32,7 +32,7 @@ import Testing
         AssignmentStatements.updateOperator, AssignmentStatements.missingOperators, AssignmentStatements.setWeights,
         AssignmentStatements.removeOtherWeights, AssignmentStatements.sources, AssignmentStatements.leads,
         AssignmentStatements.someoneWaits, AssignmentStatements.contacts, AssignmentStatements.candidates,
-        AssignmentStatements.waiting,
+        AssignmentStatements.waiting, AssignmentStatements.lockOperators,
         AssignmentStatements.fillLeads, AssignmentStatements.updateContacts, AssignmentStatements.committedAttempt,
     ].map(\.sql)
 

@@ -138,7 +138,50 @@ import Testing
         }
     }
 
+    @Test(
+        "The same holds where only the oldest of those who wait are known, and transactions follow until nobody is left"
+    )
+    func propertiesOfParts() {
+        for seed in UInt64(1)...3000 {
+            var random = SplitMix64(seed: seed)
+            let (whole, commands) = randomDesk(using: &random)
+            let share = Int.random(in: 1...3, using: &random)
+            var (after, rest, rounds) = (whole, commands, 0)
+            while rounds < 100 {
+                var desk = part(of: after, share, naming: rest)
+                _ = desk.carryOut(rest)
+                after = Desk(
+                    capacities: desk.capacities, shares: whole.shares,
+                    placements: after.placements.merging(desk.placements) { $1 }, seed: random.next())
+                if desk.backlog.isEmpty { break }
+                rest = []
+                rounds += 1
+            }
+            #expect(rounds < 100, "seed \(seed): each transaction lets somebody in")
+            check(after, from: whole, commands, seed)
+        }
+    }
+
     // MARK: -
+
+    /// What a transaction knows that reads the oldest of those who wait at each source, and the contacts that commands
+    /// name. Without commands nothing frees a place: then only those are read who can be let in.
+    private func part(of desk: Desk, _ share: Int, naming commands: [Desk.Command]) -> Desk {
+        let waiting = Dictionary(
+            grouping: desk.placements.filter { $0.value.isActive && $0.value.operatorID == nil }.keys.sorted()
+        ) { desk.placements[$0]!.sourceID }
+        .filter { source, _ in
+            !commands.isEmpty || desk.shares[source]!.contains { desk.capacities[$0.operatorID]!.isAvailable }
+        }
+        let named = commands.compactMap { if case .change(let id, _, _) = $0 { id } else { nil } }
+        let known = Set(waiting.values.flatMap { $0.prefix(share + 1) } + named)
+        return Desk(
+            capacities: desk.capacities, shares: desk.shares,
+            placements: desk.placements.filter { id, placement in
+                placement.operatorID != nil || !placement.isActive || known.contains(id)
+            },
+            unread: waiting.filter { $0.value.count > share + 1 }.mapValues { $0[share] }, seed: 1)
+    }
 
     private func with(_ desk: Desk, placement id: Int64, at operatorID: Int64, isActive: Bool = true) -> Desk {
         var placements = desk.placements
@@ -203,7 +246,9 @@ import Testing
             #expect(capacity.currentLoad <= limit, "seed \(seed): operator \(id) is over the limit")
         }
         for (id, placement) in desk.placements where placement.isActive && placement.operatorID == nil {
-            let takers = desk.operators(of: placement.sourceID).filter { desk.capacities[$0]?.isAvailable ?? false }
+            let takers = desk.shares[placement.sourceID]!.filter {
+                desk.capacities[$0.operatorID]?.isAvailable ?? false
+            }
             #expect(takers.isEmpty, "seed \(seed): contact \(id) waits beside room")
         }
         let touched = Set(
