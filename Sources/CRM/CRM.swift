@@ -71,9 +71,9 @@ public final class CRM: Service {
         return try await run(Fetch(query, isRepeatable: false) { try Operator(&$0) })[0]
     }
 
-    public func operators(_ page: Page) async throws -> [Operator] {
+    public func operators(_ page: Page) async throws -> Listing<Operator> {
         let query = Query(statement: ReadStatements.operators, parameters: page.parameters)
-        return try await run(Fetch(query) { try Operator(&$0) })
+        return Listing(elements: try await run(Fetch(query) { try Operator(&$0) }))
     }
 
     /// - Throws: ``CRMError/operatorNotFound(_:)``.
@@ -101,9 +101,9 @@ public final class CRM: Service {
         }
     }
 
-    public func sources(_ page: Page) async throws -> [Source] {
+    public func sources(_ page: Page) async throws -> Listing<Source> {
         let query = Query(statement: ReadStatements.sources, parameters: page.parameters)
-        return try await run(Fetch(query) { try Source(&$0) })
+        return Listing(elements: try await run(Fetch(query) { try Source(&$0) }))
     }
 
     /// - Throws: ``CRMError/sourceNotFound(_:)``.
@@ -133,12 +133,12 @@ public final class CRM: Service {
     /// The weights of a source's operators, ordered by the weights' ids.
     ///
     /// - Throws: ``CRMError/sourceNotFound(_:)``.
-    public func distribution(of id: SourceID, _ page: Page) async throws -> [OperatorSourceWeight] {
+    public func distribution(of id: SourceID, _ page: Page) async throws -> Listing<OperatorSourceWeight> {
         let query = Query(
             statement: ReadStatements.distribution, parameters: [.int8(id.rawValue)] + page.parameters)
         let weights = try await run(Fetch(query) { try OperatorSourceWeight(&$0) })
         if weights.isEmpty { _ = try await source(id) }
-        return weights
+        return Listing(elements: weights)
     }
 
     /// Sets weights, all or none, and lets waiting contacts in, in the same transaction.
@@ -180,8 +180,8 @@ public final class CRM: Service {
         return details
     }
 
-    public func contacts(_ filter: ContactFilter, _ page: Page) async throws -> [ContactDetails] {
-        try await run(Fetch(filter, page))
+    public func contacts(_ filter: ContactFilter, _ page: Page) async throws -> Listing<ContactDetails> {
+        Listing(elements: try await run(Fetch(filter, page)))
     }
 
     /// - Throws: ``CRMError/contactNotFound(_:)``.
@@ -204,14 +204,14 @@ public final class CRM: Service {
     // MARK: - Leads
 
     /// Leads that have all the given identifiers.
-    public func leads(_ filter: LeadIdentity, _ page: Page) async throws -> [LeadWithContacts] {
+    public func leads(_ filter: LeadIdentity, _ page: Page) async throws -> Listing<LeadWithContacts> {
         try await run(FetchLeads(filter, page))
     }
 
     /// - Throws: ``CRMError/leadNotFound(_:)``.
     public func lead(_ id: LeadID) async throws -> LeadWithContacts {
         let anyone = LeadIdentity(externalID: nil, phone: nil, email: nil)
-        return try await run(FetchLeads(anyone, id: id, Page(limit: 1, after: .min))).first
+        return try await run(FetchLeads(anyone, id: id, Page(limit: 1, after: .min))).elements.first
             ?? { throw CRMError.leadNotFound(id) }()
     }
 

@@ -13,7 +13,23 @@ public struct Page: Sendable, Equatable {
         self.after = after
     }
 
+    /// Some size, in bytes of texts, at which a page ends though there could be more entries on it.
+    public static let sizeLimit = 8 << 20
+
     var parameters: [Parameter] { [.int8(after), .int8(Int64(limit))] }
+}
+
+/// What a list has on a page.
+public struct Listing<Element: Sendable>: Sendable {
+    /// May have more elements than belong on the page: then the list goes on after it.
+    public let elements: [Element]
+    /// Whether the list goes on after the last of the elements.
+    public let goesOn: Bool
+
+    public init(elements: [Element], goesOn: Bool = false) {
+        self.elements = elements
+        self.goesOn = goesOn
+    }
 }
 
 /// Which contacts to list; `nil` and `false` do not filter.
@@ -43,26 +59,33 @@ struct Fetch<Value: Sendable>: Transaction {
     func run(on connection: inout Connection) throws -> [Value] { try connection.run(query).map(decode) }
 }
 
-/// Leads and their contacts, in two queries of one flight.
+/// Leads, and then their newest contacts.
 struct FetchLeads: Transaction {
-    /// Answers leads in the order of the result.
+    /// Answers leads with their numbers of contacts, in the order of the result.
     let leads: Query
-    /// The contacts of the same leads, oldest first.
-    let contacts: Query
     let isRepeatable = true
 
-    fileprivate init(leads: Query, contacts: Query) {
-        self.leads = leads
-        self.contacts = contacts
-    }
+    /// The most contacts on a page: without messages they are some 5 MB of JSON.
+    private static let contactLimit: Int64 = 20_000
 
-    func run(on connection: inout Connection) throws -> [LeadWithContacts] {
-        let results = try connection.run([leads, contacts])
-        let contacts = Dictionary(grouping: try results[1].map { try Contact(&$0) }, by: \.leadID)
-        return try results[0].map { row in
-            let lead = try Lead(&row)
-            return LeadWithContacts(lead: lead, contacts: contacts[lead.id] ?? [])
+    func run(on connection: inout Connection) throws -> Listing<LeadWithContacts> {
+        let found = try connection.run(leads).map { (lead: try Lead(&$0), count: try $0.next(Int64.self)) }
+        func embedded(_ count: Int64) -> Int64 { min(count, Int64(LeadWithContacts.contactLimit)) }
+        var room = Self.contactLimit
+        let page = found.prefix { entry in
+            room -= embedded(entry.count)
+            return room >= 0
         }
+        let rows = try connection.run(ReadStatements.contactsOfLeads(.int8Array(page.map(\.lead.id.rawValue))))
+        let contacts = Dictionary(grouping: try rows.map { try Contact(&$0) }, by: \.leadID)
+        // Of the lead at which the page reached its size only some are here: it begins the next page, or is alone.
+        let size = contacts.values.joined().reduce(0) { $0 + ($1.message?.utf8.count ?? 0) }
+        let isWhole = size < Page.sizeLimit
+        let shown = page.prefix { isWhole || contacts[$0.lead.id, default: []].count >= embedded($0.count) }
+        let elements = (shown.isEmpty ? page.prefix(1) : shown).map { lead, count in
+            LeadWithContacts(lead: lead, contacts: contacts[lead.id] ?? [], contactsCount: count)
+        }
+        return Listing(elements: elements, goesOn: elements.count < found.count)
     }
 }
 
@@ -116,6 +139,24 @@ enum ReadStatements {
         WHERE d.contacts_count > 0 ORDER BY s.id, o.id NULLS LAST
         """)
 
+    /// The newest contacts of each of some leads, oldest first, up to the size of a page.
+    static let contactsOfLeads = Statement(
+        "contacts_of_leads",
+        """
+        SELECT \(Contact.columns)
+        FROM (
+            SELECT c.*, sum(octet_length(c.message)) OVER (
+                ORDER BY c.lead_id, c.id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS size_before
+            FROM unnest($1::bigint[]) AS n (id)
+            CROSS JOIN LATERAL (
+                SELECT * FROM contacts AS c WHERE c.lead_id = n.id
+                ORDER BY c.id DESC LIMIT \(LeadWithContacts.contactLimit)
+            ) AS c
+        ) AS c
+        WHERE c.size_before IS NULL OR c.size_before < \(Page.sizeLimit)
+        ORDER BY c.lead_id, c.id
+        """)
+
     static let contact = Statement(
         "contact",
         "SELECT \(ContactDetails.columns) FROM contacts AS c \(ContactDetails.joins) WHERE c.id = $1::bigint")
@@ -149,7 +190,7 @@ private struct Conditions {
 }
 
 extension Fetch<ContactDetails> {
-    /// Contacts in id order.
+    /// Contacts in id order: as many as the page has entries, or one more than its size allows.
     init(_ filter: ContactFilter, _ page: Page) {
         var conditions = Conditions(page, id: "id")
         if let id = filter.leadID { conditions.add("lead_id", "bigint", .int8(id.rawValue)) }
@@ -172,8 +213,14 @@ extension Fetch<ContactDetails> {
         let statement = Statement(
             "contacts\(conditions.key)",
             """
-            SELECT \(ContactDetails.columns) FROM (\(branches.joined(separator: " UNION ALL "))) AS c
-            \(ContactDetails.joins) ORDER BY c.id LIMIT $2
+            SELECT \(ContactDetails.columns)
+            FROM (
+                SELECT c.*, sum(octet_length(c.message)) OVER (
+                    ORDER BY c.id ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS size_before
+                FROM (\(branches.joined(separator: " UNION ALL "))) AS c ORDER BY c.id LIMIT $2
+            ) AS c
+            \(ContactDetails.joins)
+            WHERE c.size_before IS NULL OR c.size_before < \(Page.sizeLimit) ORDER BY c.id
             """)
         self.init(Query(statement: statement, parameters: conditions.parameters)) { try ContactDetails(&$0) }
     }
@@ -187,17 +234,12 @@ extension FetchLeads {
         if let value = filter.externalID { conditions.add("external_id", "text", .text(value)) }
         if let value = filter.phone { conditions.add("phone", "text", .text(value)) }
         if let value = filter.email { conditions.add("email", "text", .text(value)) }
-        let leads = "(SELECT * FROM leads WHERE \(conditions.sql) ORDER BY id LIMIT $2::bigint) AS l"
-        // Lead by lead, whatever number of leads the planner expects: it may read all contacts otherwise.
-        let contacts = "(SELECT * FROM contacts AS c WHERE c.lead_id = l.id OFFSET 0) AS c"
-        func query(_ name: String, _ sql: String) -> Query {
-            Query(statement: Statement(name + conditions.key, sql), parameters: conditions.parameters)
-        }
-        self.init(
-            leads: query("leads", "SELECT \(Lead.columns) FROM \(leads) ORDER BY l.id"),
-            contacts: query(
-                "leads_contacts",
-                "SELECT \(Contact.columns) FROM \(leads) CROSS JOIN LATERAL \(contacts) ORDER BY c.lead_id, c.id"
-            ))
+        let statement = Statement(
+            "leads\(conditions.key)",
+            """
+            SELECT \(Lead.columns), (SELECT count(*) FROM contacts AS c WHERE c.lead_id = l.id)
+            FROM (SELECT * FROM leads WHERE \(conditions.sql) ORDER BY id LIMIT $2::bigint) AS l ORDER BY l.id
+            """)
+        self.init(leads: Query(statement: statement, parameters: conditions.parameters))
     }
 }

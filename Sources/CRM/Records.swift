@@ -68,10 +68,16 @@ public struct ContactDetails: Sendable, Equatable {
     public let source: Source
 }
 
-/// A lead with all its contacts, oldest first.
+/// A lead with its newest contacts, oldest first.
 public struct LeadWithContacts: Sendable, Equatable {
     public let lead: Lead
+    /// At most ``contactLimit``, and fewer if they are larger than ``Page/sizeLimit`` together.
     public let contacts: [Contact]
+    /// How many the lead has.
+    public let contactsCount: Int64
+
+    /// The most contacts that come with a lead.
+    public static let contactLimit = 1000
 }
 
 /// How many contacts of a source one operator was given; no operator: how many have none.

@@ -95,19 +95,19 @@ struct Input {
         if !faults.isEmpty { throw .invalid(faults) }
     }
 
-    /// Answers one page of a list, with a link to the next if there is one.
+    /// Answers one page of a list, which ends at its limit or at its size, with a link to the next if there is one.
     ///
     /// - Parameters:
     ///   - id: What the list is ordered by.
     ///   - fetch: Gets a page that is longer by one element, which tells whether there are more.
     func list<Element: JSONEncodable>(
-        _ page: Page, by id: (Element) -> Int64, fetch: (Page) async throws -> [Element]
+        _ page: Page, by id: (Element) -> Int64, fetch: (Page) async throws -> Listing<Element>
     ) async throws -> Response {
-        var elements = try await fetch(Page(limit: page.limit + 1, after: page.after))
-        let hasMore = elements.count > page.limit
-        if hasMore { elements.removeLast() }
-        var response = Response.json(elements)
-        if hasMore, let last = elements.last {
+        let listing = try await fetch(Page(limit: page.limit + 1, after: page.after))
+        var json = JSONWriter()
+        let count = json.array(listing.elements.prefix(page.limit), upTo: Page.sizeLimit)
+        var response = Response.json(json)
+        if count < listing.elements.count || listing.goesOn, let last = listing.elements.prefix(count).last {
             let query = query.filter { $0.name != "after" } + [QueryItem(name: "after", value: String(id(last)))]
             // RFC 8288; relative, because the client alone knows by which name it reaches the service.
             response.headers[.link] = "<\(request.uri.path)?\(QueryItem.text(query))>; rel=\"next\""
@@ -117,14 +117,18 @@ struct Input {
 }
 
 extension HTTPField.Name {
-    fileprivate static let link = HTTPField.Name("Link")!
+    static let link = HTTPField.Name("Link")!
 }
 
 extension Response {
     static func json(_ value: some JSONEncodable, status: HTTPResponse.Status = .ok) -> Response {
         var json = JSONWriter()
         value.write(to: &json)
-        return Response(
+        return .json(json, status: status)
+    }
+
+    static func json(_ json: JSONWriter, status: HTTPResponse.Status = .ok) -> Response {
+        Response(
             status: status, headers: [.contentType: "application/json"],
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: json.bytes)))
     }

@@ -21,6 +21,24 @@ struct JSONWriter {
     }
 }
 
+extension JSONWriter {
+    /// Writes an array.
+    ///
+    /// - Parameter limit: How many bytes there may be before it ends early; the first element is always written.
+    /// - Returns: How many elements were written.
+    mutating func array(_ elements: some Collection<some JSONEncodable>, upTo limit: Int = .max) -> Int {
+        var count = 0
+        bytes.append(UInt8(ascii: "["))
+        for element in elements where count == 0 || bytes.count < limit {
+            if count > 0 { bytes.append(UInt8(ascii: ",")) }
+            element.write(to: &self)
+            count += 1
+        }
+        bytes.append(UInt8(ascii: "]"))
+        return count
+    }
+}
+
 /// What can be written as JSON.
 protocol JSONEncodable {
     func write(to json: inout JSONWriter)
@@ -76,12 +94,5 @@ extension Optional: JSONEncodable where Wrapped: JSONEncodable {
 }
 
 extension Array: JSONEncodable where Element: JSONEncodable {
-    func write(to json: inout JSONWriter) {
-        json.bytes.append(UInt8(ascii: "["))
-        for (index, element) in enumerated() {
-            if index > 0 { json.bytes.append(UInt8(ascii: ",")) }
-            element.write(to: &json)
-        }
-        json.bytes.append(UInt8(ascii: "]"))
-    }
+    func write(to json: inout JSONWriter) { _ = json.array(self) }
 }

@@ -180,6 +180,7 @@ extension LeadWithContacts: JSONEncodable {
         json.object {
             lead.writeMembers(to: &$0)
             $0.member("contacts", contacts)
+            $0.member("contacts_count", contactsCount)
         }
     }
 }

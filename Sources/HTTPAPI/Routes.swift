@@ -131,7 +131,12 @@ extension Route {
         Route(.get, "/api/v1/leads/{lead_id}", "get_lead") { api, input in
             let id: LeadID = input.id("lead_id")
             try input.check()
-            return .json(try await api.crm.lead(id))
+            let lead = try await api.crm.lead(id)
+            var response = Response.json(lead)
+            if lead.contacts.count < lead.contactsCount {
+                response.headers[.link] = "</api/v1/contacts?lead_id=\(id)>; rel=\"related\""
+            }
+            return response
         },
     ]
 

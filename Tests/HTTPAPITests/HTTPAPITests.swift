@@ -301,14 +301,16 @@ import Testing
         let page = input.page()
         let first = try await input.list(page, by: { $0 }) { page in
             #expect(page.limit == 3 && page.after == 2)
-            return Array(ids.filter { $0 > page.after }.prefix(page.limit))
+            return Listing(elements: Array(ids.filter { $0 > page.after }.prefix(page.limit)))
         }
         #expect(try await first.text == "[3,4]")
         let link = "</api/v1/contacts?status=active&limit=2&x=%D1%8F%20%20&y=&after=4>; rel=\"next\""
         #expect(first.headers[HTTPField.Name("Link")!] == link)
-        let last = try await input.list(page, by: { $0 }) { _ in [4, 5] }
+        let last = try await input.list(page, by: { $0 }) { _ in Listing(elements: [4, 5]) }
         #expect(try await last.text == "[4,5]")
         #expect(last.headers[HTTPField.Name("Link")!] == nil)
+        let short = try await input.list(page, by: { $0 }) { _ in Listing(elements: [3], goesOn: true) }
+        #expect(short.headers[HTTPField.Name("Link")!]?.contains("after=3") == true)
     }
 
     @Test("A list is read from its beginning, a thousand at a time, unless it is said otherwise")

@@ -76,15 +76,17 @@ import Testing
                 """)
     }
 
-    @Test("A lead is written with its contacts")
+    @Test("A lead is written with its contacts and their number")
     func leadWithContacts() {
         let contacts = [contact(operatorID: nil), contact(operatorID: OperatorID(2))]
         #expect(
-            written(LeadWithContacts(lead: lead, contacts: contacts)) == """
+            written(LeadWithContacts(lead: lead, contacts: contacts, contactsCount: 1001)) == """
                 {\(leadMembers),"contacts":[{\(contactMembers(operatorID: "null"))},\
-                {\(contactMembers(operatorID: "2"))}]}
+                {\(contactMembers(operatorID: "2"))}],"contacts_count":1001}
                 """)
-        #expect(written(LeadWithContacts(lead: lead, contacts: [])) == "{\(leadMembers),\"contacts\":[]}")
+        #expect(
+            written(LeadWithContacts(lead: lead, contacts: [], contactsCount: 0))
+                == "{\(leadMembers),\"contacts\":[],\"contacts_count\":0}")
     }
 
     @Test("A count is written with the names of source and operator")

@@ -42,6 +42,72 @@ extension System {
             }
         }
 
+        /// The pages of a list, from the first to the last.
+        private func pages(of path: String, _ desk: Desk) async throws -> [Client.Response] {
+            var pages = [try await desk.client.get(path)]
+            while let header = pages.last![header: "link"] {
+                let link = try #require(header.wholeMatch(of: /<(.*)>; *rel="next"/), "\(header)").1
+                pages.append(try await desk.client.get(String(link)))
+                try #require(pages.count < 100)
+            }
+            return pages
+        }
+
+        @Test("A page ends at 8 MiB too, and the list goes on from there", arguments: ["x", "\u{1}"])
+        func size(character: String) async throws {
+            try await Desk.open { desk in
+                let source = try await desk.newSource()
+                // 25 MB of text; as JSON six times that where each character takes an escape.
+                try await desk.psql.query("INSERT INTO leads (id) SELECT generate_series(1, 40)")
+                try await desk.psql.query(
+                    """
+                    INSERT INTO contacts (lead_id, source_id, message)
+                    SELECT 1 + n / 10, \(source), repeat(chr(\(character.unicodeScalars.first!.value)), 65536)
+                    FROM generate_series(0, 399) AS n
+                    """)
+                let contacts = try await pages(of: "/api/v1/contacts?source_id=\(source)", desk)
+                #expect(contacts.flatMap { $0.json.elements.compactMap { $0["id"].int } } == Array(1...400))
+                let leads = try await pages(of: "/api/v1/leads", desk)
+                #expect(leads.flatMap { $0.json.elements.compactMap { $0["id"].int } } == Array(1...40))
+                #expect(
+                    leads.flatMap { $0.json.elements.map { $0["contacts"].elements.count } }.allSatisfy { $0 == 10 })
+                // The last entry may go over it: ten messages.
+                let limit = (8 << 20) + 10 * 6 * 65536 + 100_000
+                for page in contacts + leads {
+                    let size = page.body.count
+                    #expect(page.status == 200 && size < limit, "\(size)")
+                }
+            }
+        }
+
+        @Test(
+            "A lead comes with its newest 1,000 contacts, in id order, says how many there are, and where the others are"
+        )
+        func manyContacts() async throws {
+            try await Desk.open { desk in
+                let source = try await desk.newSource()
+                try await desk.psql.query("INSERT INTO leads (id) VALUES (1), (2), (3)")
+                for (lead, count, size) in [(1, 1500, 10), (2, 3, 10), (3, 200, 65536)] {
+                    try await desk.psql.query(
+                        """
+                        INSERT INTO contacts (lead_id, source_id, message)
+                        SELECT \(lead), \(source), repeat('x', \(size)) FROM generate_series(1, \(count))
+                        """)
+                }
+                let lead = try await desk.client.get("/api/v1/leads/1")
+                #expect(lead.json["contacts"].elements.compactMap { $0["id"].int } == Array(501...1500))
+                #expect(lead.json["contacts_count"] == 1500)
+                #expect(lead[header: "link"] == "</api/v1/contacts?lead_id=1>; rel=\"related\"")
+                let small = try await desk.client.get("/api/v1/leads/2")
+                #expect(small.json["contacts"].elements.count == 3 && small.json["contacts_count"] == 3)
+                #expect(small[header: "link"] == nil)
+                let large = try await desk.client.get("/api/v1/leads/3")
+                #expect(large.json["contacts"].elements.compactMap { $0["id"].int } == Array(1576...1703))
+                #expect(large.json["contacts_count"] == 200 && large[header: "link"] != nil)
+                #expect(try await pages(of: "/api/v1/leads", desk).map { $0.json.elements.count } == [2, 1])
+            }
+        }
+
         @Test("A list has at most 1000 elements, and 1000 if nothing else is asked for")
         func limit() async throws {
             try await Desk.open { desk in

@@ -12,7 +12,7 @@ enum Shape {
     ]
     static let contactWithDetails = contact.union(["lead", "operator", "source"])
     static let lead: Set = ["id", "external_id", "phone", "email", "name", "created_at", "updated_at"]
-    static let leadWithContacts = lead.union(["contacts"])
+    static let leadWithContacts = lead.union(["contacts", "contacts_count"])
     static let count: Set = ["source_id", "source_name", "operator_id", "operator_name", "contacts_count"]
 
     /// Whether a value is a time of RFC 3339 in UTC.
