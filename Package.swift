@@ -70,7 +70,11 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "_NIOFileSystem", package: "swift-nio"),
             ],
-            resources: [.embedInCode("openapi.json")],
+            resources: [
+                .embedInCode("openapi.json"), .embedInCode("Web/home.html"), .embedInCode("Web/page.css"),
+                .embedInCode("Web/home.js"), .embedInCode("Web/docs.js"), .embedInCode("Web/description.js"),
+                .embedInCode("Web/operations.js"), .embedInCode("Web/form.js"), .embedInCode("Web/element.js"),
+            ],
             swiftSettings: settings),
         .target(
             name: "LoadTest",

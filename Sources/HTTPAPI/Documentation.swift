@@ -2,11 +2,8 @@ import Hummingbird
 import NIOCore
 import _NIOFileSystem
 
-/// The pages `/docs` and `/redoc`, with the files of Swagger UI and Redoc that they load.
+/// The pages `/docs` and `/redoc`, with the files that they load.
 public struct Documentation: Sendable {
-    /// Where browsers get the files unless the service has them.
-    static let cdn = "https://cdn.jsdelivr.net"
-
     private static let swaggerUIScript = Asset(
         name: "swagger-ui-bundle.js", contentType: "text/javascript; charset=utf-8",
         package: "swagger-ui-dist@5.33.1",
@@ -27,6 +24,9 @@ public struct Documentation: Sendable {
         let package: String
         /// The hash by which a browser knows that the CDN gave it this very file (Subresource Integrity).
         let integrity: String
+
+        /// Where browsers get the file unless the service has it.
+        var urlAtCDN: String { "https://cdn.jsdelivr.net/npm/\(package)/\(name)" }
     }
 
     /// An asset that could not be read, and why.
@@ -34,19 +34,42 @@ public struct Documentation: Sendable {
         public let description: String
     }
 
-    /// What the service has of the assets, by name: all or nothing.
+    /// The files that the pages load, by name: ours, and the assets if the service has them.
     private let files: [String: Response]
+    private let hasAssets: Bool
 
-    /// Pages that load what they need from a CDN, in versions that are pinned.
-    public init() { files = [:] }
+    private static let ownFiles: [String: Response] = {
+        let script = "text/javascript; charset=utf-8"
+        let files: [(name: String, contentType: String, bytes: [UInt8])] = [
+            ("page.css", "text/css; charset=utf-8", PackageResources.page_css),
+            ("home.js", script, PackageResources.home_js),
+            ("docs.js", script, PackageResources.docs_js),
+            ("description.js", script, PackageResources.description_js),
+            ("operations.js", script, PackageResources.operations_js),
+            ("form.js", script, PackageResources.form_js),
+            ("element.js", script, PackageResources.element_js),
+        ]
+        return files.reduce(into: [:]) { responses, file in
+            // Not kept: after an upgrade one of before does not go with the others.
+            responses[file.name] = Response(
+                status: .ok, headers: [.contentType: file.contentType, .cacheControl: "no-cache"],
+                body: ResponseBody(byteBuffer: ByteBuffer(bytes: file.bytes)))
+        }
+    }()
 
-    /// Pages that load what they need from this service.
+    /// Pages that load Swagger UI and Redoc from a CDN, in versions that are pinned.
+    public init() {
+        files = Self.ownFiles
+        hasAssets = false
+    }
+
+    /// Pages that load Swagger UI and Redoc from this service.
     ///
     /// - Parameter directory: A directory with `swagger-ui-bundle.js`, `swagger-ui.css` and `redoc.standalone.js`,
     ///   which are read once. Whoever puts them there answers for their version.
     /// - Throws: ``UnreadableAsset`` if one of them is missing or cannot be read.
     public init(assetsIn directory: String) async throws {
-        var files: [String: Response] = [:]
+        var files = Self.ownFiles
         for asset in [Self.swaggerUIScript, Self.swaggerUIStyle, Self.redocScript] {
             do {
                 let file = try await ByteBuffer(
@@ -59,63 +82,64 @@ public struct Documentation: Sendable {
             }
         }
         self.files = files
+        hasAssets = true
     }
 
-    /// - Throws: ``Refusal/notFound`` if there is no asset of that name, or the CDN has it.
+    /// - Throws: ``Refusal/notFound`` if there is no file of that name, or the CDN has it.
     func asset(_ name: String) throws(Refusal) -> Response {
         guard let file = files[name] else { throw .notFound }
         return file
     }
 
-    var swaggerUI: String {
-        """
-        <!DOCTYPE html>
-        <html lang="en">
-        <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <link rel="icon" href="data:,">
-        <title>Leads CRM - Swagger UI</title>
-        <link rel="stylesheet" href=\(location(of: Self.swaggerUIStyle))>
-        </head>
-        <body>
-        <div id="swagger-ui"></div>
-        <script src=\(location(of: Self.swaggerUIScript))></script>
-        <script>
-        SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true, showCommonExtensions: true })
-        </script>
-        </body>
-        </html>
-        """
+    var swaggerUI: Response {
+        page(titled: "Swagger UI", script: Self.swaggerUIScript, style: Self.swaggerUIStyle)
     }
 
-    var redoc: String {
-        """
-        <!DOCTYPE html>
-        <html lang="en">
-        <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <link rel="icon" href="data:,">
-        <title>Leads CRM - ReDoc</title>
-        <style>body { margin: 0 }</style>
-        </head>
-        <body>
-        <redoc spec-url="/openapi.json"></redoc>
-        <script src=\(location(of: Self.redocScript))></script>
-        </body>
-        </html>
-        """
+    var redoc: Response { page(titled: "ReDoc", script: Self.redocScript) }
+
+    /// A page whose script loads the assets or, where they cannot be had, shows the description by itself.
+    private func page(titled title: String, script: Asset, style: Asset? = nil) -> Response {
+        let styleTag = style.map { "<link rel=\"stylesheet\" href=\(location(of: $0))>" } ?? ""
+        let page = """
+            <!DOCTYPE html>
+            <html lang="en">
+            <head>
+            <meta charset="utf-8">
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <link rel="icon" href="data:,">
+            <title>Leads CRM - \(title)</title>
+            <link rel="stylesheet" href="/docs/assets/page.css">
+            <script type="module" src="/docs/assets/docs.js"></script>
+            <template>\(styleTag)<script src=\(location(of: script))></script></template>
+            </head>
+            <body>
+            <main></main>
+            <noscript>A script makes this page from <a href="/openapi.json">/openapi.json</a>. Allow scripts for this address, or
+            read the description there.</noscript>
+            </body>
+            </html>
+            """
+        return .html(
+            ByteBuffer(string: page),
+            // Both viewers write styles into the page, and Redoc searches in a worker that it makes.
+            allowing: [
+                "script-src \(sources(of: script))", "style-src \(sources(of: style)) 'unsafe-inline'",
+                "worker-src blob:",
+            ])
     }
 
     /// The value of a `src` or `href`, and the attributes that go with it.
     private func location(of asset: Asset) -> String {
-        if files.isEmpty {
-            """
-            "\(Self.cdn)/npm/\(asset.package)/\(asset.name)" integrity="\(asset.integrity)" crossorigin="anonymous"
-            """
-        } else {
+        if hasAssets {
             "\"/docs/assets/\(asset.name)\""
+        } else {
+            "\"\(asset.urlAtCDN)\" integrity=\"\(asset.integrity)\" crossorigin=\"anonymous\""
         }
+    }
+
+    /// Where a page's files come from: of the CDN's nothing but the asset.
+    private func sources(of asset: Asset?) -> String {
+        guard let asset, !hasAssets else { return "'self'" }
+        return "'self' \(asset.urlAtCDN)"
     }
 }

@@ -143,7 +143,8 @@ extension Route {
     private static let service = [
         Route(.get, "/", "get_root") { api, input in
             let wantsPage = input.accept.quality(of: "text/html") > input.accept.quality(of: "application/json")
-            var response: Response = wantsPage ? .html(Pages.home) : .json(Root(version: api.version))
+            var response: Response =
+                wantsPage ? .html(ByteBuffer(bytes: PackageResources.home_html)) : .json(Root(version: api.version))
             response.headers[.vary] = "Accept"
             return response
         },
@@ -164,11 +165,11 @@ extension Route {
                 status: .ok, headers: [.contentType: "application/json"],
                 body: ResponseBody(byteBuffer: ByteBuffer(bytes: PackageResources.openapi_json)))
         },
-        Route(.get, "/docs", "get_docs") { api, _ in .html(api.documentation.swaggerUI) },
+        Route(.get, "/docs", "get_docs") { api, _ in api.documentation.swaggerUI },
         Route(.get, "/docs/assets/{file}", "get_docs_asset") { api, input in
             try api.documentation.asset(input.text("file"))
         },
-        Route(.get, "/redoc", "get_redoc") { api, _ in .html(api.documentation.redoc) },
+        Route(.get, "/redoc", "get_redoc") { api, _ in api.documentation.redoc },
     ]
 }
 
