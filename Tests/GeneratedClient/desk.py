@@ -1,7 +1,7 @@
 """Registers, lists and closes a contact with the client that openapi-python-client generates, by its types alone."""
 
 import os
-from typing import TypeVar
+from typing import TypeVar, assert_type
 
 from leads_crm_client import Client
 from leads_crm_client.api.contacts import list_contacts, register_contact, update_contact
@@ -21,6 +21,7 @@ from leads_crm_client.models import (
     SourceCreate,
     ValidationError,
 )
+from leads_crm_client.types import Unset
 
 
 T = TypeVar("T")
@@ -36,6 +37,12 @@ def load(client: Client, operator: Operator) -> int:
 
 
 def main() -> None:
+    # What is read leniently is described strictly.
+    assert_type(ContactCreate(source_id=1).source_id, int)
+    assert_type(OperatorCreate(name="").is_active, bool | Unset)
+    assert_type(OperatorCreate(name="").max_load, int | Unset)
+    assert_type(ContactUpdate().status, ContactStatus | None | Unset)
+
     with Client(base_url=os.environ["LEADS_CRM_URL"]) as client:
         operator = expect(
             Operator, create_operator.sync(client=client, body=OperatorCreate(name="Иван", is_active=True, max_load=1))
