@@ -8,6 +8,10 @@ import NIOCore
 enum Refusal: Error, Equatable {
     case notFound
     case methodNotAllowed(allowed: [HTTPRequest.Method])
+    /// The service does not go by the name that the request has for it.
+    case hostNotAllowed
+    /// A page of another site sent by a browser what would change something.
+    case crossSite
     /// The path or query is not correctly percent-encoded.
     case malformedTarget
     /// The client broke off, or sent what is no HTTP.
@@ -49,6 +53,9 @@ struct ErrorAnswer {
         case .methodNotAllowed(let allowed):
             self.init(.methodNotAllowed, "Method Not Allowed")
             headers[.allow] = allowed.map(\.rawValue).joined(separator: ", ")
+        case .hostNotAllowed:
+            self.init(.misdirectedRequest, "The service does not go by the name in Host; see ALLOWED_HOSTS")
+        case .crossSite: self.init(.forbidden, "A page of another site may not change anything here")
         case .malformedTarget: self.init(.badRequest, "The URL is not correctly percent-encoded")
         case .unreadableBody: self.init(.badRequest, "There was an error reading the body")
         case .bodyTooLarge: self.init(.contentTooLarge, "The body must not be larger than 1 MiB")

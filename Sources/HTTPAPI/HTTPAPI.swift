@@ -16,6 +16,7 @@ public struct HTTPAPI: HTTPResponder {
     let version: String
     let metrics: MetricsPage
     let documentation: Documentation
+    private let allowedHosts: AllowedHosts
     private let logger: Logger
     private let requests: RequestMetrics
     private let router = Router(Route.all)
@@ -23,16 +24,18 @@ public struct HTTPAPI: HTTPResponder {
     /// - Parameters:
     ///   - version: The version of the service, as `/` tells it.
     ///   - documentation: The pages that explain the API.
+    ///   - allowedHosts: The names under which it answers.
     ///   - logger: Where requests are logged: those that fail for no fault of theirs as errors and warnings, others
     ///     for debugging.
     ///   - metrics: Where requests are timed, and what `/metrics` answers.
     public init(
-        crm: CRM, version: String, documentation: Documentation = Documentation(), logger: Logger,
-        metrics: MetricsPage = MetricsPage()
+        crm: CRM, version: String, documentation: Documentation = Documentation(),
+        allowedHosts: AllowedHosts = .any, logger: Logger, metrics: MetricsPage = MetricsPage()
     ) {
         self.crm = crm
         self.version = version
         self.documentation = documentation
+        self.allowedHosts = allowedHosts
         self.logger = logger
         self.metrics = metrics
         requests = RequestMetrics(metrics.registry)
@@ -52,6 +55,7 @@ public struct HTTPAPI: HTTPResponder {
             response = ErrorAnswer(error).response(to: Accept(request.headers))
         }
         response.headers[.requestID] = identity.requestID
+        response.restrictBrowsers()
         let duration = ContinuousClock.now - start
         requests.record(request.method, route, response.status, duration)
         let level: Logger.Level =
@@ -74,6 +78,8 @@ public struct HTTPAPI: HTTPResponder {
         guard let path = percentDecoded(request.uri.path[...]) else { throw Refusal.malformedTarget }
         let (route, parameters) = try router.route(request.method == .head ? .get : request.method, path)
         found = route
+        guard route.isProbe || allowedHosts.contains(request.head.authority) else { throw Refusal.hostNotAllowed }
+        guard route.method == .get || !request.head.isCrossSite else { throw Refusal.crossSite }
         var input = try await Input(request, for: route, parameters: parameters)
         return try await route.handle(self, &input)
     }
@@ -86,5 +92,20 @@ public struct HTTPAPI: HTTPResponder {
         case is CRMError, is Refusal: ""
         default: "\(type(of: error))"
         }
+    }
+}
+
+extension Response {
+    private static let noSniffing = HTTPField(name: .xContentTypeOptions, value: "nosniff")
+    private static let noStore = HTTPField(name: .cacheControl, value: "no-store")
+    private static let noContent = HTTPField(
+        name: .contentSecurityPolicy, value: "default-src 'none'; frame-ancestors 'none'")
+
+    /// Tells browsers to take the answer for what it says it is, and, where it says nothing else itself, neither to
+    /// keep it nor to run anything in it.
+    fileprivate mutating func restrictBrowsers() {
+        headers.append(Self.noSniffing)
+        if headers[.cacheControl] == nil { headers.append(Self.noStore) }
+        if headers[.contentSecurityPolicy] == nil { headers.append(Self.noContent) }
     }
 }

@@ -16,7 +16,9 @@ struct Input {
     private let parameters: [PathTemplate.Parameter]
     private let query: [QueryItem]
     private var body: JSON?
-    private var faults: [Fault] = []
+    private var faults = Faults()
+    /// The parameters of the query that the route knows.
+    private var knownParameters: [String] = []
 
     init(_ request: Request, for route: Route, parameters: [PathTemplate.Parameter]) async throws {
         self.request = request
@@ -28,7 +30,8 @@ struct Input {
     var accept: Accept { Accept(request.headers) }
 
     private static func body(of request: Request) async throws -> JSON? {
-        guard isJSON(contentType: request.headers[.contentType] ?? "") else { throw Refusal.unsupportedMediaType }
+        let contentType = request.headers[.contentType]
+        guard contentType.map(isJSON) ?? true else { throw Refusal.unsupportedMediaType }
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > maximumBodySize {
             throw Refusal.bodyTooLarge
         }
@@ -41,6 +44,8 @@ struct Input {
             throw Refusal.unreadableBody
         }
         guard bytes.readableBytes > 0 else { return nil }
+        // A page of another site may send what bears no type without asking first.
+        guard contentType != nil else { throw Refusal.unsupportedMediaType }
         do {
             return try bytes.withUnsafeReadableBytes { try JSON(parsing: $0) }
         } catch let error as JSONError {
@@ -62,7 +67,8 @@ struct Input {
 
     /// A parameter of the query; of several with one name the last counts.
     mutating func query<T>(_ name: String, _ conversion: Conversion<T>) -> T? {
-        query.last { $0.name == name }.flatMap { read($0.value, at: "query", name, conversion) }
+        knownParameters.append(name)
+        return query.last { $0.name == name }.flatMap { read($0.value, at: "query", name, conversion) }
     }
 
     private mutating func read<T>(
@@ -80,19 +86,23 @@ struct Input {
     mutating func page() -> Page {
         Page(
             limit: query("limit", .integer(in: 1...1000)) ?? 1000,
-            after: query("after", .integer(in: 0 ... .max)) ?? 0)
+            after: query("after", .id(from: 0)) ?? 0)
     }
 
     mutating func body<T>(_ read: (inout Fields) -> T) -> T {
-        var fields = Fields(body, at: [.name("body")])
+        var fields = Fields(body, at: [.name("body")], after: faults)
         let value = read(&fields)
-        faults += fields.faults
+        faults = fields.faults
         return value
     }
 
-    /// - Throws: ``Refusal/invalid(_:)`` if anything read does not fit.
-    func check() throws(Refusal) {
-        if !faults.isEmpty { throw .invalid(faults) }
+    /// - Throws: ``Refusal/invalid(_:)`` if anything read does not fit, or the query has a parameter that was not
+    ///   read: a filter whose name is misspelt must not answer everything.
+    mutating func check() throws(Refusal) {
+        for item in query where !knownParameters.contains(item.name) {
+            faults.append(Fault(location: [.name("query"), .name(item.name)], misfit: .unknownParameter))
+        }
+        if !faults.entries.isEmpty { throw .invalid(faults.entries) }
     }
 
     /// Answers one page of a list, which ends at its limit or at its size, with a link to the next if there is one.

@@ -22,6 +22,9 @@ enum JSON: Sendable, Equatable {
     /// How deep arrays and objects may nest.
     static let maximumDepth = 128
 
+    /// How many arrays and objects a document may have: each takes memory of its own, however few bytes it was sent in.
+    static let maximumContainers = 65_536
+
     /// Reads one document as RFC 8259 defines it, and nothing beyond: no byte order mark, no lone surrogates, and
     /// UTF-8 without fault.
     ///
@@ -44,6 +47,7 @@ private struct Parser {
     private let bytes: UnsafeRawBufferPointer
     private var position = 0
     private var depth = 0
+    private var containers = 0
 
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
@@ -138,7 +142,11 @@ private struct Parser {
     /// Enters the array or object that opens at the position.
     private mutating func descend() throws(JSONError) {
         guard depth < JSON.maximumDepth else { throw failure("Nesting deeper than \(JSON.maximumDepth)") }
+        guard containers < JSON.maximumContainers else {
+            throw failure("More than \(JSON.maximumContainers) arrays and objects")
+        }
         depth += 1
+        containers += 1
         position += 1
         skipWhitespace()
     }
@@ -246,7 +254,8 @@ private struct Parser {
 /// Lets a switch over bytes name characters.
 private func ~= (character: Unicode.Scalar, byte: UInt8) -> Bool { character.value == byte }
 
-private func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }
+/// Whether the byte is `0` to `9`.
+func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }
 
 /// The value of `0` to `9`, `a` to `f` and `A` to `F`.
 func hexadecimalDigit(_ byte: UInt8) -> UInt8? {

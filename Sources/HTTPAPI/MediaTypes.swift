@@ -8,24 +8,28 @@ struct Accept {
 
     /// How much a media type is wanted, from 0 to 1, where it is named itself: wildcards do not count.
     func quality(of mediaType: String) -> Double {
-        for range in header.split(separator: ",") {
-            let parts = range.split(separator: ";").map(normalized)
-            guard parts.first == mediaType else { continue }
-            return parts.dropFirst().first { $0.hasPrefix("q=") }.flatMap { Double($0.dropFirst(2)) } ?? 1
+        // Without a text for each, as there may be a million.
+        for range in header.utf8.split(separator: UInt8(ascii: ",")) {
+            let parameters = range.drop { $0 != UInt8(ascii: ";") }
+            guard normalized(range.dropLast(parameters.count)).elementsEqual(mediaType.utf8) else { continue }
+            let weight = parameters.split(separator: UInt8(ascii: ";")).map(normalized).first {
+                $0.starts(with: "q=".utf8)
+            }
+            return weight.flatMap { Double(String(decoding: Array($0.dropFirst(2)), as: UTF8.self)) } ?? 1
         }
         return 0
     }
 }
 
-/// Whether a body of this type is JSON. Without a type it is taken for that.
+/// Whether a body of this type is read. A browser sends no such body for a page of another site before it has asked.
 func isJSON(contentType: String) -> Bool {
     // What nearly every client sends takes no reading.
-    if contentType.isEmpty || contentType == "application/json" { return true }
-    let mediaType = normalized(contentType.prefix { $0 != ";" })
-    return mediaType == "application/json" || mediaType.hasPrefix("application/") && mediaType.hasSuffix("+json")
+    if contentType == "application/json" { return true }
+    return normalized(contentType.utf8.prefix { $0 != UInt8(ascii: ";") }).elementsEqual("application/json".utf8)
 }
 
 /// Media types know no upper case and no white space.
-private func normalized(_ mediaType: Substring) -> String {
-    mediaType.lowercased().filter { $0 != " " && $0 != "\t" }
+private func normalized(_ mediaType: Substring.UTF8View) -> some Sequence<UInt8> {
+    mediaType.lazy.filter { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }
+        .map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
 }

@@ -9,12 +9,15 @@ struct Route: Sendable {
     let path: PathTemplate
     /// The `operationId` in the description of the API.
     let operationID: String
+    /// Whether load balancers and the like ask it by an address, whatever the service is called. It tells nothing.
+    let isProbe: Bool
     let handle: Handler
 
     init(_ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, handle: @escaping Handler) {
         self.method = method
         self.path = path
         self.operationID = operationID
+        isProbe = ["/health", "/livez", "/readyz"].contains(path.text)
         self.handle = handle
     }
 
@@ -65,11 +68,11 @@ struct Router: Sendable {
         }
     }
 
-    /// The route of a request and the parameters in its path. A slash at the end makes no difference.
+    /// The route of a request and the parameters in its path, which has one spelling: with a slash at the end it is
+    /// another, and of nothing.
     ///
     /// - Throws: ``Refusal/notFound``, ``Refusal/methodNotAllowed(allowed:)``.
     func route(_ method: HTTPRequest.Method, _ path: String) throws(Refusal) -> (Route, [PathTemplate.Parameter]) {
-        let path = path.utf8.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
         for resource in resources {
             guard let parameters = resource.path.parameters(in: path) else { continue }
             if let route = resource.routes.first(where: { $0.method == method }) { return (route, parameters) }

@@ -102,8 +102,9 @@ extension Route {
                 try await api.crm.contacts(filter, $0)
             }
         },
-        Route(.get, "/api/v1/contacts/stats/distribution", "count_contacts") { api, _ in
-            .json(try await api.crm.distributionCounts())
+        Route(.get, "/api/v1/contacts/stats/distribution", "count_contacts") { api, input in
+            try input.check()
+            return .json(try await api.crm.distributionCounts())
         },
         Route(.get, "/api/v1/contacts/{contact_id}", "get_contact") { api, input in
             let id: ContactID = input.id("contact_id")

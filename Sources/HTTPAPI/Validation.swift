@@ -25,6 +25,9 @@ struct Misfit: Error, Equatable {
         "int_parsing_size", "Unable to parse input string as an integer, exceeded maximum size")
     static let fraction = Misfit(
         "int_from_float", "Input should be a valid integer, got a number with a fractional part")
+    static let unknownParameter = Misfit("extra_forbidden", "Extra inputs are not permitted")
+    static let tooManyFaults = Misfit(
+        "too_many_errors", "More is wrong with the request than the first \(Faults.limit) faults, and is not listed")
     static let noStatus = Misfit("literal_error", "Input should be 'active' or 'closed'")
     static let nulCharacter = Misfit("value_error", "Value error, text must not contain the character U+0000")
 
@@ -53,6 +56,25 @@ struct Fault: Equatable {
     enum Step: Equatable {
         case name(String)
         case index(Int)
+    }
+}
+
+/// What is wrong with a request, in the order of reading.
+///
+/// Refusing must not cost more than serving: beyond ``limit`` faults nothing is worth reading, and one entry says so.
+struct Faults {
+    static let limit = 100
+
+    private(set) var entries: [Fault] = []
+    /// Whether there were more than ``limit``, so that reading may stop.
+    var isOverfull: Bool { entries.count > Self.limit }
+
+    mutating func append(_ fault: Fault) {
+        if entries.count < Self.limit {
+            entries.append(fault)
+        } else if !isOverfull {
+            entries.append(Fault(location: Array(fault.location.prefix(1)), misfit: .tooManyFaults))
+        }
     }
 }
 
@@ -87,12 +109,14 @@ extension Conversion where Value == Bool {
             case .integer(0), .number(0): return false
             case .integer(1), .number(1): return true
             case .integer: throw .unreadableBoolean
-            case .string(let text):
+            // No word is longer than `false`.
+            case .string(let text) where text.utf8.count <= 5:
                 switch text.lowercased() {
                 case "0", "off", "f", "false", "n", "no": return false
                 case "1", "on", "t", "true", "y", "yes": return true
                 default: throw .unreadableBoolean
                 }
+            case .string: throw .unreadableBoolean
             case .null, .number, .array, .object: throw .noBoolean
             }
         }
@@ -102,7 +126,9 @@ extension Conversion where Value == Bool {
 extension Conversion where Value == ContactStatus {
     static var status: Self {
         Self(placeholder: .active) { json throws(Misfit) in
-            guard case .string(let text) = json, let status = ContactStatus(rawValue: text) else { throw .noStatus }
+            guard case .string(let text) = json,
+                let status = ContactStatus.allCases.first(where: { text.hasBytes(of: $0.rawValue) })
+            else { throw .noStatus }
             return status
         }
     }
@@ -111,7 +137,7 @@ extension Conversion where Value == ContactStatus {
 extension Conversion where Value: FixedWidthInteger {
     static func integer(in range: ClosedRange<Value>) -> Self {
         Self(placeholder: range.lowerBound) { json throws(Misfit) in
-            Value(try json.integer(in: Int64(range.lowerBound)...Int64(range.upperBound)))
+            Value(try json.integer(in: Int64(range.lowerBound)...Int64(range.upperBound), JSON.integer(parsing:in:)))
         }
     }
 }
@@ -123,17 +149,29 @@ extension Conversion where Value == Int32 {
 
 extension Conversion {
     static func id<Entity>() -> Self where Value == ID<Entity> {
-        Self(placeholder: ID(0)) { json throws(Misfit) in ID(try json.integer(in: .min ... .max)) }
+        Self(placeholder: ID(0)) { json throws(Misfit) in ID(try Conversion<Int64>.id().convert(json)) }
+    }
+}
+
+extension Conversion where Value == Int64 {
+    /// An id, for which there is one text only: otherwise two URLs would be of one record.
+    static func id(from lowest: Int64 = .min) -> Self {
+        Self(placeholder: lowest) { json throws(Misfit) in
+            try json.integer(in: lowest ... .max, JSON.id(parsing:in:))
+        }
     }
 }
 
 extension JSON {
-    fileprivate func integer(in range: ClosedRange<Int64>) throws(Misfit) -> Int64 {
+    /// - Parameter parse: Reads what was sent as text.
+    fileprivate func integer(
+        in range: ClosedRange<Int64>, _ parse: (String, ClosedRange<Int64>) throws(Misfit) -> Int64
+    ) throws(Misfit) -> Int64 {
         let integer: Int64
         switch self {
         case .integer(let value): integer = value
         case .bool(let value): integer = value ? 1 : 0
-        case .string(let text): integer = try Self.integer(parsing: text, in: range)
+        case .string(let text): integer = try parse(text, range)
         case .number(let value):
             // 2^63 itself is refused on either side: an integer beyond 64 bits may have been rounded to it.
             guard value > -0x1p63 else { throw .tooLow(range.lowerBound) }
@@ -148,15 +186,35 @@ extension JSON {
     }
 
     /// Reads digits with an optional sign, white space around, single underscores between and zeros as a fraction.
-    private static func integer(parsing text: String, in range: ClosedRange<Int64>) throws(Misfit) -> Int64 {
+    fileprivate static func integer(parsing text: String, in range: ClosedRange<Int64>) throws(Misfit) -> Int64 {
         if let integer = Int64(text) { return integer }
         guard text.utf8.count <= 4300 else { throw .oversizedInteger }
-        guard let match = text.wholeMatch(of: /\s*([+-]?)([0-9]+(?:_[0-9]+)*)(?:\.0+)?\s*/) else {
+        let scalars = text.unicodeScalars
+        let start = scalars.firstIndex { !$0.properties.isWhitespace } ?? scalars.endIndex
+        let end = scalars.lastIndex { !$0.properties.isWhitespace }.map(scalars.index(after:)) ?? start
+        let number = text.utf8[start..<end]
+        let sign = number.prefix(1).filter { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") }
+        let whole = number.dropFirst(sign.count).prefix { $0 != UInt8(ascii: ".") }
+        let fraction = number.dropFirst(sign.count + whole.count)
+        let groups = whole.split(separator: UInt8(ascii: "_"), omittingEmptySubsequences: false)
+        guard groups.allSatisfy({ !$0.isEmpty && $0.allSatisfy(isDigit) }),
+            fraction.count != 1, fraction.dropFirst().allSatisfy({ $0 == UInt8(ascii: "0") })
+        else { throw .unreadableInteger }
+        if let integer = Int64(String(decoding: sign + groups.joined(), as: UTF8.self)) { return integer }
+        if sign.first == UInt8(ascii: "-") {
+            throw range.lowerBound == .min ? .oversizedInteger : .tooLow(range.lowerBound)
+        }
+        throw range.upperBound == .max ? .oversizedInteger : .tooHigh(range.upperBound)
+    }
+
+    /// Reads digits without leading zeros, after a minus sign if need be, and nothing else.
+    fileprivate static func id(parsing text: String, in range: ClosedRange<Int64>) throws(Misfit) -> Int64 {
+        let digits = text.utf8.first == UInt8(ascii: "-") ? text.utf8.dropFirst() : text.utf8[...]
+        guard !digits.isEmpty, digits.first != UInt8(ascii: "0") || text == "0", digits.allSatisfy(isDigit) else {
             throw .unreadableInteger
         }
-        if let integer = Int64(match.1 + match.2.filter { $0 != "_" }) { return integer }
-        if match.1 == "-" { throw range.lowerBound == .min ? .oversizedInteger : .tooLow(range.lowerBound) }
-        throw range.upperBound == .max ? .oversizedInteger : .tooHigh(range.upperBound)
+        guard let integer = Int64(text) else { throw .oversizedInteger }
+        return integer
     }
 }
 
@@ -165,19 +223,22 @@ extension JSON {
 /// Where there is a fault the value handed out stands for nothing: it is not to be used before ``faults`` was seen
 /// to be empty.
 struct Fields {
-    private(set) var faults: [Fault] = []
+    private(set) var faults: Faults
     private let location: [Fault.Step]
     /// Without an object to read there is one fault, and none for each field.
     private let members: [JSON.Member]?
 
-    /// - Parameter value: What should be an object; `nil` if nothing was sent.
-    init(_ value: JSON?, at location: [Fault.Step]) {
+    /// - Parameters:
+    ///   - value: What should be an object; `nil` if nothing was sent.
+    ///   - faults: Those found before.
+    init(_ value: JSON?, at location: [Fault.Step], after faults: Faults = Faults()) {
         self.location = location
+        self.faults = faults
         if case .object(let members) = value {
             self.members = members
         } else {
             members = nil
-            faults = [Fault(location: location, misfit: value == nil ? .missing : .noObject)]
+            self.faults.append(Fault(location: location, misfit: value == nil ? .missing : .noObject))
         }
     }
 
@@ -186,7 +247,9 @@ struct Fields {
         guard let members else { return conversion.placeholder }
         do throws(Misfit) {
             // Of several with one name the last counts, as in Python.
-            if let member = members.last(where: { $0.name == name }) { return try conversion.convert(member.value) }
+            if let member = members.last(where: { $0.name.hasBytes(of: name) }) {
+                return try conversion.convert(member.value)
+            }
             guard let value else { throw .missing }
             return value
         } catch {
@@ -203,18 +266,28 @@ struct Fields {
         return required(name, orNull, default: .some(nil))
     }
 
-    /// A required list of objects.
+    /// A required list of objects. Where there are too many faults the rest of it is not read.
     mutating func list<T>(_ name: String, upTo limit: Int, _ read: (inout Fields) -> T) -> [T] {
         let array = Conversion<[JSON]>(placeholder: []) { json throws(Misfit) in
             guard case .array(let elements) = json else { throw .noList }
             guard elements.count <= limit else { throw .tooMany(elements.count, limit: limit) }
             return elements
         }
-        return required(name, array).enumerated().map { index, element in
-            var fields = Fields(element, at: location + [.name(name), .index(index)])
-            let value = read(&fields)
-            faults += fields.faults
-            return value
+        var values: [T] = []
+        for (index, element) in required(name, array).enumerated() {
+            if faults.isOverfull { break }
+            var fields = Fields(element, at: location + [.name(name), .index(index)], after: faults)
+            values.append(read(&fields))
+            faults = fields.faults
         }
+        return values
+    }
+}
+
+extension String {
+    /// Whether the bytes are the same. To compare characters, of which some are equal that differ in their bytes, can
+    /// take a hundred times as long.
+    fileprivate func hasBytes(of other: String) -> Bool {
+        utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
     }
 }

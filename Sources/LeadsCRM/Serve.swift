@@ -64,17 +64,18 @@ struct Serve: AsyncParsableCommand {
         let delay = try settings.duration("shutdown.delay", default: 0, in: 0...3600)
         let grace = try settings.duration("shutdown.grace", default: 20, in: 0...3600)
         let operatorLimit = try settings.int("metrics.per.operator", default: 100, in: 0...10_000)
+        let host = host ?? settings.string("host") ?? "127.0.0.1"
+        let allowedHosts = try settings.allowedHosts(listeningOn: host)
         try await migrate(configuration.connection, logger)
 
         let registry = PrometheusRegistry(MetricsPage.families)
         MetricsSystem.bootstrap(registry)
         let crm = CRM(configuration, logger: logger)
         let address = BindAddress.hostname(
-            host ?? settings.string("host") ?? "127.0.0.1",
-            port: try port ?? settings.int("port", default: 8000, in: 0...65_535))
+            host, port: try port ?? settings.int("port", default: 8000, in: 0...65_535))
         let application = Application(
             responder: HTTPAPI(
-                crm: crm, version: version, documentation: documentation, logger: logger,
+                crm: crm, version: version, documentation: documentation, allowedHosts: allowedHosts, logger: logger,
                 metrics: MetricsPage(registry, operatorLimit: operatorLimit)),
             configuration: ApplicationConfiguration(address: address, serverName: nil),
             onServerRunning: { channel in

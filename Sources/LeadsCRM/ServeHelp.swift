@@ -10,6 +10,7 @@ extension Serve {
         ENVIRONMENT (an option wins; in parentheses the default):
           DATABASE_URL         PostgreSQL (a private one)
           HOST, PORT           where to listen (127.0.0.1, 8000)
+          ALLOWED_HOSTS        names in Host that are answered, by commas, or * (listening on loopback: only its names)
           DATABASE_POOL        connections for reads; one more is for assignments (4)
           REQUEST_TIMEOUT      seconds after which a request is answered 503 (10)
           QUEUE_LIMIT          requests that may wait (4096)

@@ -87,6 +87,15 @@ struct Settings {
         return level
     }
 
+    /// - Parameter host: The address to listen on.
+    func allowedHosts(listeningOn host: String) throws -> AllowedHosts {
+        guard let list = string("allowed.hosts") else { return AllowedHosts(listeningOn: host) }
+        guard let hosts = AllowedHosts(list) else {
+            throw ValidationError("ALLOWED_HOSTS must be host names separated by commas, or *.")
+        }
+        return hosts
+    }
+
     func documentation() async throws -> Documentation {
         guard let directory = string("docs.assets.dir") else { return Documentation() }
         do {

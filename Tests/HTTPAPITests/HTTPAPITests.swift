@@ -26,12 +26,16 @@ import Testing
 
     /// Answers a request as it would arrive. There is no database.
     private func send(
-        _ method: HTTPRequest.Method, _ target: String, headers: HTTPFields = [:], body: String = "",
-        documentation: Documentation = Documentation()
+        _ method: HTTPRequest.Method, _ target: String, host: String? = "x", headers: HTTPFields = [:],
+        body: String = "", contentType: String? = "application/json", documentation: Documentation = Documentation(),
+        allowedHosts: AllowedHosts = .any
     ) async throws -> Response {
-        let head = HTTPRequest(method: method, scheme: "http", authority: "x", path: target, headerFields: headers)
+        var head = HTTPRequest(method: method, scheme: "http", authority: host, path: target, headerFields: headers)
+        if !body.isEmpty, let contentType { head.headerFields[.contentType] = contentType }
         let request = Request(head: head, body: RequestBody(buffer: ByteBuffer(string: body)))
-        let api = HTTPAPI(crm: Self.crm, version: "1.2.3", documentation: documentation, logger: Self.logger)
+        let api = HTTPAPI(
+            crm: Self.crm, version: "1.2.3", documentation: documentation, allowedHosts: allowedHosts,
+            logger: Self.logger)
         let channel = EmbeddedChannel()
         return await api.respond(to: request, context: .init(source: .init(channel: channel, logger: Self.logger)))
     }
@@ -269,13 +273,130 @@ import Testing
         #expect(try await response.text == #"{"detail":[{"type":"missing","loc":["body"],"msg":"Field required"}]}"#)
     }
 
-    @Test("A body that is declared as something else is not read")
+    @Test("A body that is not declared as JSON is not read")
     func mediaType() async throws {
-        let response = try await send(.post, "/api/v1/sources", headers: [.contentType: "text/plain"], body: "{}")
-        #expect(response.status == .unsupportedMediaType)
-        let json = try await send(
-            .post, "/api/v1/sources", headers: [.contentType: "application/vnd.x+json; charset=utf-8"], body: "{}")
-        #expect(json.status == .unprocessableContent)
+        for type in [nil, "", "text/plain", "application/vnd.x+json; charset=utf-8"] {
+            let response = try await send(.post, "/api/v1/sources", body: "{}", contentType: type)
+            #expect(response.status == .unsupportedMediaType, "\(type ?? "none")")
+            #expect(try await response.text == #"{"detail":"The body must be application/json"}"#)
+        }
+        for type in ["application/json", "Application/JSON; charset=utf-8"] {
+            let response = try await send(.post, "/api/v1/sources", body: "{}", contentType: type)
+            #expect(response.status == .unprocessableContent)
+        }
+    }
+
+    @Test("Of ten thousand faults a hundred are told, and that there are more")
+    func manyFaults() async throws {
+        let weights = Array(repeating: #"{"operator_id":"x","source_id":"x","weight":"x"}"#, count: 10_000)
+        let response = try await send(
+            .post, "/api/v1/sources/x/distribution?a=1",
+            body: #"{"operator_weights":[\#(weights.joined(separator: ","))]}"#)
+        #expect(response.status == .unprocessableContent)
+        let text = try await response.text
+        #expect(text.matches(of: /"type":"int_parsing"/).count == 100)
+        #expect(
+            text.hasSuffix(
+                """
+                ,{"type":"too_many_errors","loc":["body"],\
+                "msg":"More is wrong with the request than the first 100 faults, and is not listed"}]}
+                """))
+    }
+
+    @Test("A parameter of the query that an operation does not have is a fault, whatever the operation")
+    func unknownParameters() async throws {
+        let fault = #"{"type":"extra_forbidden","loc":["query","statsu"],"msg":"Extra inputs are not permitted"}"#
+        for route in Route.all where route.path.text.hasPrefix("/api/v1/") {
+            let path = route.path.text.replacing(/\{\w+\}/, with: "1")
+            let body = route.hasBody ? "{}" : ""
+            let response = try await send(route.method, "\(path)?statsu=active", body: body)
+            #expect(response.status == .unprocessableContent, "\(route.operationID)")
+            #expect(try await response.text.contains(fault), "\(route.operationID)")
+        }
+        for name in ["Status", "status%00", "", "operator"] {
+            #expect(try await send(.get, "/api/v1/contacts?\(name)=active").status == .unprocessableContent)
+        }
+        #expect(try await send(.get, "/health?now=1").status == .ok)
+    }
+
+    @Test("An id is spelled one way in a path and in a query")
+    func idSpelling() async throws {
+        for id in ["1_0", "+1", "%2B1", "%201", "1%20", "01", "-0", "1.0", "1e1"] {
+            for target in ["contacts/\(id)", "contacts?operator_id=\(id)", "operators?after=\(id)"] {
+                let response = try await send(.get, "/api/v1/\(target)")
+                #expect(response.status == .unprocessableContent, "\(target)")
+                #expect(try await response.text.contains(#""type":"int_parsing""#), "\(target)")
+            }
+        }
+    }
+
+    @Test("Under a name that is not the service's nothing is answered but the checks of load balancers")
+    func hosts() async throws {
+        for host in ["evil.example", "evil.example:8000", "127.0.0.1.evil.example"] {
+            for (method, target) in [
+                (HTTPRequest.Method.get, "/"), (.get, "/metrics"), (.get, "/docs"), (.get, "/api/v1/leads/x"),
+                (.post, "/api/v1/sources"),
+            ] {
+                let response = try await send(method, target, host: host, allowedHosts: .loopback)
+                #expect(response.status == .misdirectedRequest, "\(target)")
+                let text = #"{"detail":"The service does not go by the name in Host; see ALLOWED_HOSTS"}"#
+                #expect(try await response.text == text)
+            }
+            for target in ["/health", "/livez"] {
+                #expect(try await send(.get, target, host: host, allowedHosts: .loopback).status == .ok)
+            }
+            #expect(try await send(.get, "/readyz", host: host, allowedHosts: .loopback).status == .serviceUnavailable)
+        }
+        for host in [nil, "", "localhost:8000"] {
+            #expect(try await send(.get, "/", host: host, allowedHosts: .loopback).status == .ok)
+        }
+        #expect(try await send(.get, "/", host: "evil.example").status == .ok)
+    }
+
+    @Test("What a browser sends for another site changes nothing, and may read only as far as the browser lets it")
+    func crossSite() async throws {
+        let origin = HTTPField.Name.origin
+        let foreign: [HTTPFields] = [
+            [.secFetchSite: "cross-site"], [.secFetchSite: "same-site"],
+            [.secFetchSite: "cross-site", origin: "http://x"], [origin: "null"], [origin: "http://evil.example"],
+            [origin: "http://x:8001"], [origin: "http://evil.x"],
+        ]
+        let own: [HTTPFields] = [
+            [:], [.secFetchSite: "none"], [.secFetchSite: "same-origin"], [origin: "http://x"], [origin: "https://x"],
+            [.secFetchSite: "same-origin", origin: "https://proxy.example"],
+        ]
+        for (method, target) in [
+            (HTTPRequest.Method.post, "/api/v1/contacts"), (.put, "/api/v1/sources/1/distribution"),
+            (.patch, "/api/v1/operators/1"),
+        ] {
+            for headers in foreign {
+                let response = try await send(method, target, headers: headers, body: "[]")
+                #expect(response.status == .forbidden, "\(headers)")
+                #expect(
+                    try await response.text == #"{"detail":"A page of another site may not change anything here"}"#)
+            }
+            for headers in own {
+                let response = try await send(method, target, headers: headers, body: "[]")
+                #expect(response.status == .unprocessableContent, "\(headers)")
+            }
+        }
+        for headers in foreign { #expect(try await send(.get, "/", headers: headers).status == .ok) }
+    }
+
+    @Test("A browser keeps nothing, guesses no type and runs nothing, unless the answer is a page or a file for it")
+    func browserHeaders() async throws {
+        for (target, accept, isPage) in [
+            ("/", "text/html", true), ("/docs", "*/*", true), ("/redoc", "*/*", true), ("/", "*/*", false),
+            ("/metrics", "*/*", false), ("/api/v1/leads/1", "*/*", false), ("/nowhere", "*/*", false),
+            ("/openapi.json", "*/*", false), ("/health", "*/*", false),
+        ] {
+            let headers = try await send(.get, target, headers: [.accept: accept]).headers
+            #expect(headers[values: .xContentTypeOptions] == ["nosniff"], "\(target)")
+            #expect(headers[.cacheControl] != nil, "\(target)")
+            guard !isPage else { continue }
+            #expect(headers[.cacheControl] == "no-store", "\(target)")
+            #expect(headers[.contentSecurityPolicy] == "default-src 'none'; frame-ancestors 'none'", "\(target)")
+        }
     }
 
     @Test("A body may have a mebibyte and no more")

@@ -111,6 +111,18 @@ import Testing
         _ = try json("[" + Array(repeating: "[]", count: 1000).joined(separator: ",") + "]")
     }
 
+    @Test("A document has no more than 65,536 arrays and objects, however small they are")
+    func containers() throws {
+        for container in ["[]", "{}"] {
+            let document = { (count: Int) in
+                "[" + Array(repeating: container, count: count - 1).joined(separator: ",") + "]"
+            }
+            _ = try json(document(65_536))
+            let error = #expect(throws: JSONError.self) { try json(document(65_537)) }
+            #expect(error?.reason == "More than 65536 arrays and objects")
+        }
+    }
+
     @Test("Strings and numbers of a mebibyte are read")
     func longValues() throws {
         for character in ["a", "я", "😀"] {

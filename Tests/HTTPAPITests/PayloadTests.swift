@@ -155,7 +155,7 @@ import Testing
     private func fields<T>(_ body: String, _ read: (inout Fields) -> T) throws -> T {
         var fields = Fields(try json(body), at: [.name("body")])
         let value = read(&fields)
-        #expect(fields.faults == [])
+        #expect(fields.faults.entries == [])
         return value
     }
 }

@@ -27,10 +27,10 @@ import Testing
         arguments: [
             (.get, "/", "get_root", ""), (.get, "/health", "get_health", ""), (.get, "/livez", "get_livez", ""),
             (.get, "/readyz", "get_readyz", ""), (.get, "/metrics", "get_metrics", ""),
-            (.post, "/api/v1/contacts", "register_contact", ""), (.post, "/api/v1/contacts/", "register_contact", ""),
+            (.post, "/api/v1/contacts", "register_contact", ""),
             (.get, "/api/v1/contacts/stats/distribution", "count_contacts", ""),
             (.get, "/api/v1/contacts/stats", "get_contact", "stats"),
-            (.get, "/api/v1/contacts/12/", "get_contact", "12"),
+            (.get, "/api/v1/contacts/12", "get_contact", "12"),
             (.patch, "/api/v1/contacts/-1", "update_contact", "-1"),
             (.get, "/api/v1/sources/5/distribution", "get_distribution", "5"),
             (.put, "/api/v1/sources/distribution/distribution", "replace_distribution", "distribution"),
@@ -46,7 +46,8 @@ import Testing
     @Test(
         "An unknown path is not found, whatever the method",
         arguments: [
-            "", "///", "/healthy", "/HEALTH", "/health//", "/api", "/api/v1", "/api/v1/operators//",
+            "", "///", "/healthy", "/HEALTH", "/health/", "/api", "/api/v1", "/api/v1/operators/",
+            "/api/v1/operators/1/",
             "/api/v1/operators/1/2",
             "/api/v1/sources//distribution", "/api/v1/sources/1/2/distribution", "/api/v1/operators/1/distribution",
             "/api/v1/contacts/stats/distribution/x", "/api/v1/operators/1\n/2", "health", "*",
@@ -110,10 +111,10 @@ import Testing
 
 @Suite struct MediaTypeTests {
     @Test(
-        "JSON is what is declared as such or not declared",
+        "JSON is what is declared as such",
         arguments: [
-            ("", true), ("application/json", true), ("Application/JSON; charset=utf-8", true),
-            (" application/json ;x", true), ("application/vnd.api+json", true), ("application/problem+json", true),
+            ("application/json", true), ("Application/JSON; charset=utf-8", true), ("application/json;", true),
+            (" application/json ;x", true), ("", false), (";", false), ("application/vnd.api+json", false),
             ("text/json", false), ("text/plain", false), ("application/jsonx", false), ("application/xml+jso", false),
             ("application/x-www-form-urlencoded", false), ("application", false), ("multipart/form-data", false),
         ])
@@ -126,7 +127,8 @@ import Testing
         arguments: [
             (nil, 0), ("*/*", 0), ("text/*", 0), ("text/html", 1), ("TEXT/html ; q=0.5", 0.5),
             ("a/b, text/html;q=0", 0),
-            ("text/html;level=1;q=0.25, a/b", 0.25), ("text/htmlx", 0), ("text/html;q=x", 1), (",,;", 0),
+            ("text/html;level=1;q=0.25, a/b", 0.25), ("a/b;q=0.1,text/html; Q = 0.5 ", 0.5), ("text/htmlx", 0),
+            ("text/html;q=x", 1), (",,;", 0),
         ] as [(String?, Double)])
     func quality(_ header: String?, expected: Double) {
         let headers: HTTPFields = header.map { [.accept: $0] } ?? [:]

@@ -1,4 +1,5 @@
 import CRM
+import Distribution
 import Testing
 
 @testable import HTTPAPI
@@ -184,7 +185,7 @@ struct Case: Sendable, CustomTestStringConvertible {
         case .newContact: _ = NewContact(&fields)
         case .contactPatch: _ = ContactPatch(&fields)
         }
-        #expect(fields.faults.map(\.summary) == expected.faults)
+        #expect(fields.faults.entries.map(\.summary) == expected.faults)
     }
 
     @Test(
@@ -215,6 +216,11 @@ struct Case: Sendable, CustomTestStringConvertible {
             ),
             (.noStatus, "literal_error", "Input should be 'active' or 'closed'"),
             (.nulCharacter, "value_error", "Value error, text must not contain the character U+0000"),
+            (.unknownParameter, "extra_forbidden", "Extra inputs are not permitted"),
+            (
+                .tooManyFaults, "too_many_errors",
+                "More is wrong with the request than the first 100 faults, and is not listed"
+            ),
         ])
     func wording(_ misfit: Misfit, type: String, message: String) {
         #expect(misfit.type == type)
@@ -227,7 +233,7 @@ struct Case: Sendable, CustomTestStringConvertible {
             #"{"operator_weights":[{"operator_id":1,"weight":0},{"operator_id":1,"weight":2147483648}]}"#)
         var fields = Fields(body, at: [.name("body")])
         _ = Weights(&fields)
-        #expect(fields.faults.map(\.misfit) == [.tooLow(1), .tooHigh(2_147_483_647)])
+        #expect(fields.faults.entries.map(\.misfit) == [.tooLow(1), .tooHigh(2_147_483_647)])
     }
 
     @Test(
@@ -252,10 +258,32 @@ struct Case: Sendable, CustomTestStringConvertible {
             ("1e20", .tooHigh(.max)), ("-1e20", .tooLow(.min)), ("1e400", .tooHigh(.max)), ("-1e400", .tooLow(.min)),
             ("9223372036854775808.0", .tooHigh(.max)), ("-9223372036854775808.0", .tooLow(.min)), ("0.1", .fraction),
             (#""1__0""#, .unreadableInteger), (#""1.0_0""#, .unreadableInteger), (#""1.0.0""#, .unreadableInteger),
-            (#""+-1""#, .unreadableInteger), (#""１""#, .unreadableInteger), (#""1\u0000""#, .unreadableInteger),
+            (#""+-1""#, .unreadableInteger), (#""1_.0""#, .unreadableInteger), (#"" ""#, .unreadableInteger),
+            (#""1 1""#, .unreadableInteger), (#""1.""#, .unreadableInteger), (#""--1""#, .unreadableInteger),
+            (#""+99999999999999999999""#, .oversizedInteger), (#"" -99_999_999_999_999_999_999.0""#, .oversizedInteger),
+            (#""99999999999999999999x""#, .unreadableInteger), (#""１""#, .unreadableInteger),
+            (#""1\u0000""#, .unreadableInteger),
         ] as [(String, Misfit)])
     func noIntegers(_ text: String, expected: Misfit) throws {
         #expect(throws: expected) { try Conversion<Int64>.integer(in: .min ... .max).convert(json(text)) }
+    }
+
+    @Test("An id has one text, and is otherwise read as any integer")
+    func idTexts() throws {
+        for (text, expected) in [
+            ("1", 1), ("1.0", 1), ("true", 1), (#""0""#, 0), (#""15""#, 15), (#""-15""#, -15),
+            (#""9223372036854775807""#, .max), (#""-9223372036854775808""#, .min),
+        ] as [(String, Int64)] {
+            #expect(try Conversion<SourceID>.id().convert(json(text)).rawValue == expected, "\(text)")
+        }
+        for text in ["", "-", "+1", " 1", "1 ", "01", "-0", "00", "-01", "1_0", "1.0", "1e2", "x", "１", "--1"] {
+            #expect(throws: Misfit.unreadableInteger, "\(text)") {
+                try Conversion<SourceID>.id().convert(.string(text))
+            }
+        }
+        for text in ["9223372036854775808", "-9223372036854775809", String(repeating: "9", count: 1 << 20)] {
+            #expect(throws: Misfit.oversizedInteger) { try Conversion<SourceID>.id().convert(.string(text)) }
+        }
     }
 
     @Test("An integer of a million digits is a fault, at once")
@@ -280,7 +308,7 @@ struct Case: Sendable, CustomTestStringConvertible {
         var fields = Fields(
             try json(#"{"source_id":1,"lead_name":"\u0000","message":"a\u0000b"}"#), at: [.name("body")])
         _ = NewContact(&fields)
-        #expect(fields.faults.map(\.summary) == ["body.lead_name value_error", "body.message value_error"])
+        #expect(fields.faults.entries.map(\.summary) == ["body.lead_name value_error", "body.message value_error"])
     }
 
     @Test("A distribution may name 10,000 operators and no more")
@@ -289,15 +317,41 @@ struct Case: Sendable, CustomTestStringConvertible {
             let weights = Array(repeating: #"{"operator_id":1}"#, count: count).joined(separator: ",")
             var fields = Fields(try json(#"{"operator_weights":[\#(weights)]}"#), at: [.name("body")])
             _ = Weights(&fields)
-            #expect(fields.faults.map(\.summary) == faults)
+            #expect(fields.faults.entries.map(\.summary) == faults)
         }
+    }
+
+    @Test("A hundred faults are listed, the next says that there are more, and then nothing is read")
+    func tooManyFaults() throws {
+        for (weights, listed) in [(99, 99), (100, 100), (101, 101), (10_000, 101)] {
+            let body = try json(
+                #"{"operator_weights":[\#(Array(repeating: "{}", count: weights).joined(separator: ","))]}"#)
+            var fields = Fields(body, at: [.name("body")])
+            var read = 0
+            _ = fields.list("operator_weights", upTo: 10_000) { fields in
+                read += 1
+                return fields.required("operator_id", Conversion<OperatorID>.id())
+            }
+            let summaries = fields.faults.entries.map(\.summary)
+            #expect(summaries.count == listed)
+            #expect(summaries.prefix(100).last == "body.operator_weights.\(min(weights, 100) - 1).operator_id missing")
+            #expect((summaries.last == "body too_many_errors") == (weights > 100))
+            #expect(read == min(weights, 101))
+        }
+    }
+
+    @Test("A member's name is its bytes, not what they look like")
+    func namesAreBytes() throws {
+        var fields = Fields(try json(#"{"\u00e9":1,"e\u0301":2}"#), at: [])
+        #expect(fields.required("\u{e9}", Conversion<Int64>.integer(in: 0...9)) == 1)
+        #expect(fields.required("e\u{301}", Conversion<Int64>.integer(in: 0...9)) == 2)
     }
 
     @Test("No body at all is one missing field")
     func noBody() {
         var fields = Fields(nil, at: [.name("body")])
         _ = NewContact(&fields)
-        #expect(fields.faults.map(\.summary) == ["body missing"])
+        #expect(fields.faults.entries.map(\.summary) == ["body missing"])
     }
 }
 

@@ -1,0 +1,73 @@
+import HTTPTypes
+
+/// The names under which the service answers.
+///
+/// A page of another site can let its own name lead to this machine (DNS rebinding), and its browser then takes it for a
+/// page of this service, which may read all answers. What it cannot help is that the browser sends that name as `Host`.
+public enum AllowedHosts: Sendable, Equatable {
+    case any
+    /// `localhost` and all below it, 127.0.0.0/8 and ::1.
+    case loopback
+    case named(Set<String>)
+
+    /// - Parameter list: Names and addresses, separated by commas; `*` stands for any. An empty one makes it `nil`.
+    public init?(_ list: String) {
+        let names = list.split(separator: ",", omittingEmptySubsequences: false).map {
+            Self.name(String($0.filter { !$0.isWhitespace }))
+        }
+        guard names.allSatisfy({ !$0.isEmpty }) else { return nil }
+        self = names.contains("*") ? .any : .named(Set(names))
+    }
+
+    /// What is safe if nothing else is said: who listens on loopback alone is called from there.
+    public init(listeningOn address: String) {
+        self = Self.isLoopback(Self.name(address)) ? .loopback : .any
+    }
+
+    /// - Parameter authority: The field `Host`. Browsers always send one; old programs and checks of load balancers,
+    ///   which no page can misuse, send none.
+    func contains(_ authority: String?) -> Bool {
+        guard let authority, !authority.isEmpty else { return true }
+        switch self {
+        case .any: return true
+        case .loopback: return Self.isLoopback(Self.name(authority))
+        case .named(let names): return names.contains(Self.name(authority))
+        }
+    }
+
+    /// The host without port, without the brackets of an IPv6 address and the dot of a full name, in lower case.
+    private static func name(_ authority: String) -> String {
+        let host =
+            if authority.hasPrefix("[") {
+                authority.dropFirst().prefix { $0 != "]" }
+            } else if authority.count(where: { $0 == ":" }) == 1 {
+                authority.prefix { $0 != ":" }
+            } else {
+                authority[...]
+            }
+        return (host.hasSuffix(".") ? host.dropLast() : host).lowercased()
+    }
+
+    private static func isLoopback(_ name: String) -> Bool {
+        if name == "localhost" || name.hasSuffix(".localhost") || name == "::1" { return true }
+        let octets = name.split(separator: ".", omittingEmptySubsequences: false)
+        return octets.count == 4 && octets[0] == "127" && octets.allSatisfy { UInt8($0) != nil }
+    }
+}
+
+extension HTTPRequest {
+    /// Whether a browser sends this for a page of another origin, which the service knows none to trust of.
+    ///
+    /// By `Sec-Fetch-Site` (W3C Fetch Metadata); over plain HTTP browsers send it to loopback only, and elsewhere `Origin`
+    /// tells. Other programs send neither.
+    var isCrossSite: Bool {
+        if let site = headerFields[.secFetchSite] { return site != "same-origin" && site != "none" }
+        guard let origin = headerFields[.origin] else { return false }
+        guard let authority else { return true }
+        return origin != "http://\(authority)" && origin != "https://\(authority)"
+    }
+}
+
+extension HTTPField.Name {
+    static let secFetchSite = HTTPField.Name("Sec-Fetch-Site")!
+}
