@@ -37,21 +37,21 @@ public enum AllowedHosts: Sendable, Equatable {
 
     /// The host without port, without the brackets of an IPv6 address and the dot of a full name, in lower case.
     private static func name(_ authority: String) -> String {
-        let host =
-            if authority.hasPrefix("[") {
-                authority.dropFirst().prefix { $0 != "]" }
-            } else if authority.count(where: { $0 == ":" }) == 1 {
-                authority.prefix { $0 != ":" }
-            } else {
-                authority[...]
-            }
-        return (host.hasSuffix(".") ? host.dropLast() : host).lowercased()
+        let colon = UInt8(ascii: ":")
+        var host = authority.utf8[...]
+        if host.first == UInt8(ascii: "[") {
+            host = host.dropFirst().prefix { $0 != UInt8(ascii: "]") }
+        } else if let first = host.firstIndex(of: colon), !host[first...].dropFirst().contains(colon) {
+            host = host[..<first]
+        }
+        if host.last == UInt8(ascii: ".") { host = host.dropLast() }
+        return Substring(host).lowercased()
     }
 
     private static func isLoopback(_ name: String) -> Bool {
-        if name == "localhost" || name.hasSuffix(".localhost") || name == "::1" { return true }
-        let octets = name.split(separator: ".", omittingEmptySubsequences: false)
-        return octets.count == 4 && octets[0] == "127" && octets.allSatisfy { UInt8($0) != nil }
+        let octets = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        if octets.count == 4, octets.allSatisfy({ UInt8(Substring($0)) != nil }) { return name.hasPrefix("127.") }
+        return name == "localhost" || name.hasSuffix(".localhost") || name == "::1"
     }
 }
 

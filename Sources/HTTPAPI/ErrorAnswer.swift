@@ -14,6 +14,7 @@ enum Refusal: Error, Equatable {
     case crossSite
     /// The path or query is not correctly percent-encoded.
     case malformedTarget
+    case targetTooLong
     /// The client broke off, or sent what is no HTTP.
     case unreadableBody
     case bodyTooLarge
@@ -57,6 +58,7 @@ struct ErrorAnswer {
             self.init(.misdirectedRequest, "The service does not go by the name in Host; see ALLOWED_HOSTS")
         case .crossSite: self.init(.forbidden, "A page of another site may not change anything here")
         case .malformedTarget: self.init(.badRequest, "The URL is not correctly percent-encoded")
+        case .targetTooLong: self.init(.uriTooLong, "The URL must not be longer than 16 KiB")
         case .unreadableBody: self.init(.badRequest, "There was an error reading the body")
         case .bodyTooLarge: self.init(.contentTooLarge, "The body must not be larger than 1 MiB")
         case .unsupportedMediaType: self.init(.unsupportedMediaType, "The body must be application/json")

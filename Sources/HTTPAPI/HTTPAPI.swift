@@ -75,6 +75,7 @@ public struct HTTPAPI: HTTPResponder {
     }
 
     private func answer(_ request: Request, _ found: inout Route?) async throws -> Response {
+        guard request.head.path?.utf8.count ?? 0 <= Input.maximumTargetSize else { throw Refusal.targetTooLong }
         guard let path = percentDecoded(request.uri.path[...]) else { throw Refusal.malformedTarget }
         let (route, parameters) = try router.route(request.method == .head ? .get : request.method, path)
         found = route

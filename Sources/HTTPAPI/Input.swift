@@ -11,6 +11,8 @@ import NIOCore
 struct Input {
     /// The largest body that is read, in bytes.
     static let maximumBodySize = 1 << 20
+    /// The longest path with query that is read, in bytes. What receives requests has no limit for it.
+    static let maximumTargetSize = 16 << 10
 
     private let request: Request
     private let parameters: [PathTemplate.Parameter]

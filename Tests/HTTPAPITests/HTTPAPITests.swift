@@ -408,6 +408,15 @@ import Testing
         #expect(declared.status == .contentTooLarge)
     }
 
+    @Test("A URL may have 16 KiB and no more")
+    func targetSize() async throws {
+        let query = { String(repeating: "a", count: 16_384 - "/health?".utf8.count + $0) }
+        #expect(try await send(.get, "/health?\(query(0))").status == .ok)
+        let refused = try await send(.get, "/health?\(query(1))")
+        #expect(refused.status == .uriTooLong)
+        #expect(try await refused.text == #"{"detail":"The URL must not be longer than 16 KiB"}"#)
+    }
+
     @Test("Without a database the answer is 503")
     func noDatabase() async throws {
         for (method, target) in [(HTTPRequest.Method.get, "/api/v1/leads/1"), (.post, "/api/v1/contacts")] {

@@ -76,6 +76,53 @@ extension System {
             }
         }
 
+        @Test("On loopback an instance goes by loopback's names, or by those that ALLOWED_HOSTS has in their place")
+        func hosts() async throws {
+            try await Desk.open { desk in
+                for host in ["localhost", "127.0.0.1:8000"] {
+                    try await expect(200, from: "/api/v1/leads", of: desk, as: host)
+                }
+                try await expect(421, from: "/api/v1/leads", of: desk, as: "evil.example")
+                try await expect(200, from: "/readyz", of: desk, as: "evil.example")
+            }
+            try await Desk.open(environment: ["ALLOWED_HOSTS": "crm.example, 127.0.0.1"]) { desk in
+                try await expect(200, from: "/api/v1/leads", of: desk, as: "crm.example:8000")
+                try await expect(421, from: "/api/v1/leads", of: desk, as: "localhost")
+            }
+            try await Desk.open(environment: ["HOST": "0.0.0.0"]) { desk in
+                try await expect(200, from: "/api/v1/leads", of: desk, as: "crm.example")
+            }
+            let refused = try await Command.run(
+                ["serve", "--database-url", "x"], environment: ["ALLOWED_HOSTS": "a,,b"])
+            #expect(refused.status == 64)
+            #expect(refused.standardError.contains("ALLOWED_HOSTS must be host names separated by commas, or *."))
+        }
+
+        private func expect(_ status: Int, from path: String, of desk: Desk, as host: String) async throws {
+            let answer = try await desk.client.send("GET", path, headers: ["host": host])
+            #expect(answer.status == status, "\(host)")
+        }
+
+        @Test("A browser's page of another site changes nothing")
+        func crossSite() async throws {
+            try await Desk.open { desk in
+                let body = Array(#"{"name": "x"}"#.utf8)
+                let json = ["content-type": "application/json"]
+                for (headers, status) in [
+                    ([:], 415), (["content-type": "text/plain"], 415),
+                    (json.merging(["sec-fetch-site": "cross-site"]) { $1 }, 403),
+                    (json.merging(["origin": "http://evil.example"]) { $1 }, 403),
+                    (json.merging(["origin": desk.client.baseURL]) { $1 }, 201),
+                ] as [([String: String], Int)] {
+                    let answer = try await desk.client.send("POST", "/api/v1/sources", headers: headers, body: body)
+                    #expect(answer.status == status, "\(headers)")
+                    #expect(answer[header: "x-content-type-options"] == "nosniff", "\(headers)")
+                    #expect(answer[header: "cache-control"] == "no-store", "\(headers)")
+                }
+                #expect(try await desk.client.get("/api/v1/sources").json.elements.count == 1)
+            }
+        }
+
         @Test("HEAD answers like GET, without the body")
         func head() async throws {
             try await Desk.open { desk in
