@@ -56,7 +56,7 @@ public enum AllowedHosts: Sendable, Equatable {
 }
 
 extension HTTPRequest {
-    /// Whether a browser sends this for a page of another origin, which the service knows none to trust of.
+    /// Whether a browser sends this for a page of another origin, none of which the service trusts.
     ///
     /// By `Sec-Fetch-Site` (W3C Fetch Metadata); over plain HTTP browsers send it to loopback only, and elsewhere `Origin`
     /// tells. Other programs send neither.
