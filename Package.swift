@@ -21,7 +21,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
-        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
@@ -77,12 +76,19 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
+            name: "PlainHTTP",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
+        .target(
             name: "LoadTest",
             dependencies: [
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                "PlainHTTP",
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
                 .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOFoundationCompat", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -90,7 +96,7 @@ let package = Package(
         .executableTarget(
             name: "LeadsCRM",
             dependencies: [
-                "CRM", "EmbeddedPostgres", "HTTPAPI", "LoadTest", "Postgres", "Prometheus",
+                "CRM", "EmbeddedPostgres", "HTTPAPI", "LoadTest", "PlainHTTP", "Postgres", "Prometheus",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -112,8 +118,7 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "CRM", "EmbeddedPostgres", "Postgres",
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                "CRM", "EmbeddedPostgres", "PlainHTTP", "Postgres",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
@@ -137,7 +142,15 @@ let package = Package(
             name: "HTTPAPITests",
             dependencies: ["HTTPAPI", "TestSupport", .product(name: "NIOEmbedded", package: "swift-nio")],
             swiftSettings: settings),
-        .testTarget(name: "LoadTestTests", dependencies: ["LoadTest"], swiftSettings: settings),
+        .testTarget(
+            name: "LoadTestTests",
+            dependencies: [
+                "LoadTest", "PlainHTTP",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
         .testTarget(
             name: "SystemTests", dependencies: ["CSQLite", "LeadsCRM", "TestSupport"], swiftSettings: settings),
     ]

@@ -1,7 +1,13 @@
 import ArgumentParser
-import Foundation
 import LoadTest
+import PlainHTTP
 import UnixSignals
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
 
 struct RunLoadTest: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -16,7 +22,9 @@ struct RunLoadTest: AsyncParsableCommand {
             The exit status is 1 if a promise was broken or could not be checked; requests that fail are only told.
             """)
 
-    @Option(help: ArgumentHelp("An instance: http://HOST:PORT, repeated for several.", valueName: "url"))
+    @Option(
+        help: ArgumentHelp(
+            "An instance: http://HOST:PORT, repeated for several; https is not spoken.", valueName: "url"))
     var url: [String] = ["http://127.0.0.1:8000"]
 
     @Option(help: "Connections, which take turns among the instances.")
@@ -54,7 +62,7 @@ struct RunLoadTest: AsyncParsableCommand {
 
     func validate() throws {
         for text in url where BaseURL(text) == nil {
-            throw ValidationError("--url must be like http://127.0.0.1:8000, not '\(text)'.")
+            throw ValidationError("--url must be like http://127.0.0.1:8000, without TLS, not '\(text)'.")
         }
         func require(_ isRight: Bool, _ message: String) throws { if !isRight { throw ValidationError(message) } }
         try require((1...10_000).contains(connections), "--connections must be from 1 to 10000.")
@@ -69,26 +77,25 @@ struct RunLoadTest: AsyncParsableCommand {
     }
 
     func run() async throws {
-        if let json, !FileManager.default.createFile(atPath: json, contents: nil) {
-            throw ValidationError("--json: '\(json)' cannot be written.")
-        }
+        let file = try json.map(OutputStream.init(creating:))
         let test = LoadTest(
             Options(
                 urls: url.compactMap(BaseURL.init), connections: connections, rate: rate, duration: duration,
                 warmup: warmup, sources: sources, operators: operators, maxLoad: maxLoad, closeShare: closeShare,
                 duplicateShare: duplicateShare, seed: seed),
-            console: Console())
+            console: Console(
+                isTerminal: OutputStream.standardOutput.isInteractive, write: OutputStream.standardOutput.write))
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
         let watch = Task {
             for await _ in signals where !test.stop() { Self.exit(withError: ExitCode(130)) }
         }
         defer { watch.cancel() }
         let outcome = try await test.run()
-        if let json {
+        if let file {
             let encoder = JSONEncoder()
             encoder.keyEncodingStrategy = .convertToSnakeCase
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            try encoder.encode(outcome).write(to: URL(fileURLWithPath: json))
+            file.write(String(decoding: try encoder.encode(outcome), as: UTF8.self))
         }
         if !outcome.isPassed { throw ExitCode.failure }
     }

@@ -1,19 +1,16 @@
-import AsyncHTTPClient
-import Foundation
 import NIOCore
-import NIOFoundationCompat
 import NIOHTTP1
+import PlainHTTP
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
 
 /// The service, for all that is not the load itself.
 struct API: Sendable {
     let urls: [BaseURL]
-
-    /// Takes a refused connection for an answer: AsyncHTTPClient would otherwise try until the timeout.
-    private static let http: HTTPClient = {
-        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
-        configuration.connectionPool.retryConnectionEstablishment = false
-        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-    }()
 
     /// What the service answered in the place of what was asked for.
     struct Refusal: Error, CustomStringConvertible {
@@ -96,18 +93,15 @@ struct API: Sendable {
     func create<Record: Decodable>(
         _ path: String, _ body: some Encodable, as type: Record.Type
     ) async throws -> Record {
-        var request = HTTPClientRequest(url: urls[0].description + path)
-        request.method = .POST
-        request.headers = ["content-type": "application/json"]
-        request.body = .bytes(try JSONEncoder().encode(body))
-        return try await send(request)
+        let document = ByteBuffer(bytes: try JSONEncoder().encode(body))
+        return try await send(.POST, path, to: urls[0], document)
     }
 
     /// Asks the first instance that answers.
     func get<Record: Decodable>(_ path: String, as type: Record.Type) async throws -> Record {
         var failure: (any Error)?
         for url in urls {
-            do { return try await send(HTTPClientRequest(url: url.description + path)) } catch { failure = error }
+            do { return try await send(.GET, path, to: url) } catch { failure = error }
         }
         throw failure!
     }
@@ -130,24 +124,22 @@ struct API: Sendable {
         }
     }
 
-    private func send<Record: Decodable>(_ request: HTTPClientRequest) async throws -> Record {
-        let answer: HTTPClientResponse
-        let body: Data
+    private func send<Record: Decodable>(
+        _ method: HTTPMethod, _ path: String, to url: BaseURL, _ body: ByteBuffer? = nil
+    ) async throws -> Record {
+        func refusal(_ reason: String) -> Refusal { Refusal(description: "\(method) \(url)\(path): \(reason)") }
+        let answer: HTTPAnswer
         do {
-            answer = try await Self.http.execute(request, timeout: .seconds(60))
-            body = Data(buffer: try await answer.body.collect(upTo: 256 << 20))
-        } catch {
-            throw Refusal(description: "\(request.method) \(request.url): \(errorKind(error))")
+            answer = try await url.send(method, path, headers: ["content-type": "application/json"], body: body)
+        } catch { throw refusal(errorKind(error)) }
+        guard (200...299).contains(answer.status) else {
+            throw refusal(
+                "\(answer.status) " + String(decoding: answer.body.readableBytesView.prefix(500), as: UTF8.self))
         }
-        guard (200...299).contains(answer.status.code) else {
-            throw Refusal(
-                description: "\(request.method) \(request.url): \(answer.status.code) "
-                    + String(decoding: body.prefix(500), as: UTF8.self))
-        }
-        do { return try JSONDecoder().decode(Record.self, from: body) } catch {
-            throw Refusal(
-                description: "\(request.method) \(request.url): not what Leads CRM answers: "
-                    + String(decoding: body.prefix(200), as: UTF8.self))
+        do { return try JSONDecoder().decode(Record.self, from: Data(answer.body.readableBytesView)) } catch {
+            throw refusal(
+                "not what Leads CRM answers: "
+                    + String(decoding: answer.body.readableBytesView.prefix(200), as: UTF8.self))
         }
     }
 }

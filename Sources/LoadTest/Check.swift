@@ -1,5 +1,5 @@
 /// One of the service's promises, held against what the load test has seen.
-public struct Check: Sendable, Codable, Equatable {
+public struct Check: Sendable, Encodable, Equatable {
     public let promise: String
     /// `nil`: the run says nothing about it.
     public let isKept: Bool?

@@ -1,10 +1,13 @@
-import Foundation
-
 /// Where a load test tells how it goes.
 public struct Console: Sendable {
-    private let isTerminal = isatty(STDOUT_FILENO) == 1
+    private let isTerminal: Bool
+    private let write: @Sendable (String) -> Void
 
-    public init() {}
+    /// - Parameter isTerminal: Whether a line can be written over.
+    public init(isTerminal: Bool, write: @escaping @Sendable (String) -> Void) {
+        self.isTerminal = isTerminal
+        self.write = write
+    }
 
     /// A line that stays.
     func print(_ text: String) { write(isTerminal ? "\r\u{1B}[K\(text)\n" : "\(text)\n") }
@@ -14,9 +17,4 @@ public struct Console: Sendable {
 
     /// How far something has come: on a terminal only.
     func show(progress: String) { if isTerminal { show(progress) } }
-
-    private func write(_ text: String) {
-        // A reader that has gone away is no reason to end a load test that may write a file.
-        try? FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
-    }
 }

@@ -1,4 +1,3 @@
-import Foundation
 import Histogram
 import NIOCore
 import NIOPosix

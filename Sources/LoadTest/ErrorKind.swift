@@ -1,7 +1,14 @@
-import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
 /// An error in the few words by which errors are counted.
 func errorKind(_ error: any Error) -> String {

@@ -1,4 +1,10 @@
-import Foundation
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
 /// A number with commas: 12,345.
 func grouped(_ number: Int) -> String {
@@ -12,7 +18,16 @@ func grouped(_ number: Int) -> String {
 }
 
 /// A number with three significant digits.
-func significant(_ number: Double) -> String { String(format: "%.3g", number) }
+func significant(_ number: Double) -> String { formatted("%.3g", number) }
+
+/// A number as `printf` writes it.
+func formatted(_ format: String, _ number: Double) -> String {
+    String(unsafeUninitializedCapacity: 64) { bytes in
+        bytes.withMemoryRebound(to: CChar.self) { text in
+            Int(withVaList([number]) { vsnprintf(text.baseAddress, text.count, format, $0) })
+        }
+    }
+}
 
 /// A time with three significant digits: 850 µs, 4.12 ms, 1.50 s.
 func duration(microseconds: UInt64) -> String {
@@ -23,7 +38,7 @@ func duration(microseconds: UInt64) -> String {
         default: (Double(microseconds) / 1e6, "s")
         }
     let decimals = unit == "µs" || value >= 100 ? 0 : value >= 10 ? 1 : 2
-    return String(format: "%.\(decimals)f ", value) + unit
+    return formatted("%.\(decimals)f ", value) + unit
 }
 
 /// The text, with blanks before it.

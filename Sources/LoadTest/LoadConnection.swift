@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import PlainHTTP
 
 /// A connection that has one request under way at most. It belongs to its event loop.
 final class LoadConnection: ChannelInboundHandler {

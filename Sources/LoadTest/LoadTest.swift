@@ -1,8 +1,15 @@
-import Foundation
 import Histogram
 import NIOCore
 import NIOPosix
 import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
 /// A load on running instances, and afterwards a look whether they kept their promises.
 ///

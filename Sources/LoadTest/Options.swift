@@ -1,7 +1,7 @@
-import Foundation
+public import PlainHTTP
 
 /// What load to put on which service.
-public struct Options: Sendable, Codable {
+public struct Options: Sendable, Encodable {
     /// The instances; connection number n goes to instance n modulo their number.
     public var urls: [BaseURL]
     /// Connections in all: in a closed loop each sends its next request when the last one is answered.
@@ -43,37 +43,7 @@ public struct Options: Sendable, Codable {
     }
 }
 
-/// Where an instance answers: `http`, a host, perhaps a port and a path that goes before that of each request.
-public struct BaseURL: Sendable, Codable, CustomStringConvertible {
-    let host: String
-    let port: Int
-    let path: String
-
-    /// - Returns: `nil` for anything else, `https` among it.
-    public init?(_ text: String) {
-        guard let components = URLComponents(string: text), components.scheme == "http",
-            let host = components.host, !host.isEmpty, components.user == nil, components.query == nil,
-            components.fragment == nil
-        else { return nil }
-        self.host = host.trimmingCharacters(in: ["[", "]"])
-        port = components.port ?? 80
-        path =
-            components.percentEncodedPath.hasSuffix("/")
-            ? String(components.percentEncodedPath.dropLast()) : components.percentEncodedPath
-    }
-
-    /// The value of the header field `Host`.
-    var authority: String { "\(host.contains(":") ? "[\(host)]" : host):\(port)" }
-    public var description: String { "http://\(authority)\(path)" }
-
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        guard let url = BaseURL(try container.decode(String.self)) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a base URL")
-        }
-        self = url
-    }
-
+extension BaseURL: Encodable {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(description)

@@ -1,10 +1,9 @@
-import Foundation
 import Histogram
 
 /// What a load test has found.
-public struct Outcome: Sendable, Codable {
+public struct Outcome: Sendable, Encodable {
     /// Requests of one kind that were sent in the measured time and answered as they should be.
-    public struct Row: Sendable, Codable {
+    public struct Row: Sendable, Encodable {
         public let requests: Int
         /// Requests a second.
         public let rate: Double
@@ -57,7 +56,7 @@ extension Outcome {
     var table: String {
         var lines = [
             "\(options.connections) connections, "
-                + (options.rate.map { "\($0.formatted()) requests a second due" } ?? "closed loop")
+                + (options.rate.map { "\(formatted("%.10g", $0)) requests a second due" } ?? "closed loop")
                 + ", \(significant(seconds)) s measured; sources \(options.sources), operators \(options.operators)",
             "",
             Self.line("", ["requests", "a second", "p50", "p90", "p99", "p99.9", "max"]),
@@ -74,7 +73,7 @@ extension Outcome {
     }
 
     private static func line(_ title: String, _ cells: [String]) -> String {
-        title.padding(toLength: 14, withPad: " ", startingAt: 0) + cells.map { padded($0, to: 10) }.joined()
+        title + String(repeating: " ", count: 14 - title.count) + cells.map { padded($0, to: 10) }.joined()
     }
 
     private static func cells(_ row: Row) -> [String] {

@@ -2,6 +2,7 @@ import Histogram
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import PlainHTTP
 
 /// The connections of one event loop, which never wait for another. It belongs to its event loop.
 ///

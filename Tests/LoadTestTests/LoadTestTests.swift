@@ -1,3 +1,4 @@
+import PlainHTTP
 import Testing
 
 @testable import LoadTest
@@ -30,6 +31,7 @@ struct StatisticsTests {
         #expect(
             [0, 999, 1_000, 12_345, 123_456, 999_999, 1_500_000].map { duration(microseconds: $0) }
                 == ["0 µs", "999 µs", "1.00 ms", "12.3 ms", "123 ms", "1000 ms", "1.50 s"])
+        #expect([0, 0.5, 12_345, 1.5e-9].map(significant) == ["0", "0.5", "1.23e+04", "1.5e-09"])
         #expect([0, 999, 1_000, -12_345, 1_234_567].map(grouped) == ["0", "999", "1,000", "-12,345", "1,234,567"])
     }
 }
@@ -108,6 +110,7 @@ struct TrafficTests {
             ("http://localhost:8000", "http://localhost:8000"), ("http://a.b/crm/", "http://a.b:80/crm"),
             ("http://[::1]:8000/", "http://[::1]:8000"), ("https://a", nil), ("localhost:8000", nil), ("http://", nil),
             ("http://a?b", nil), ("http://user@a", nil), ("", nil),
+            ("http://a:0x50", nil), ("http://a:65536", nil), ("http://a/b c", nil), ("http://::1", nil),
         ] as [(String, String?)])
     func baseURL(text: String, expected: String?) {
         #expect(BaseURL(text)?.description == expected)

@@ -1,38 +1,23 @@
-import AsyncHTTPClient
-import Foundation
 import NIOCore
 import NIOHTTP1
+import PlainHTTP
 
 /// Sends requests to one instance.
 public struct Client: Sendable {
-    public let baseURL: String
+    private let url: BaseURL
+    public var baseURL: String { url.description }
 
-    public init(baseURL: String) { self.baseURL = baseURL }
-
-    /// Never retries: a request is sent once, and an answer that does not come is an error.
-    private static let http: HTTPClient = {
-        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 512
-        configuration.connectionPool.retryConnectionEstablishment = false
-        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-    }()
+    /// - Parameter baseURL: As an instance announces it.
+    public init(baseURL: String) { url = BaseURL(baseURL)! }
 
     /// What an instance answered.
     public struct Response: Sendable, CustomStringConvertible {
         public let status: Int
-        private let headers: [(name: String, value: String)]
+        fileprivate let headers: HTTPHeaders
         public let body: [UInt8]
 
-        init(status: Int, headers: [(name: String, value: String)], body: [UInt8]) {
-            self.status = status
-            self.headers = headers
-            self.body = body
-        }
-
-        /// The value of a header field, named in lower case; `nil` without one.
-        public subscript(header name: String) -> String? {
-            headers.first { $0.name.lowercased() == name }?.value
-        }
+        /// The first value of a header field; `nil` without one.
+        public subscript(header name: String) -> String? { headers.first(name: name) }
 
         /// The body, or `absent` if it is no JSON.
         public var json: JSON { (try? JSON(body)) ?? .absent }
@@ -52,15 +37,11 @@ public struct Client: Sendable {
         _ method: String, _ path: String, headers: [String: String] = [:], body: [UInt8]? = nil,
         timeout: Duration = .seconds(60)
     ) async throws -> Response {
-        var request = HTTPClientRequest(url: baseURL + path)
-        request.method = HTTPMethod(rawValue: method)
-        request.headers = HTTPHeaders(Array(headers))
-        if let body { request.body = .bytes(body) }
-        let response = try await Self.http.execute(request, timeout: TimeAmount(timeout))
-        let answer = try await response.body.collect(upTo: 64 << 20)
+        let answer = try await url.send(
+            HTTPMethod(rawValue: method), path, headers: HTTPHeaders(Array(headers)),
+            body: body.map { ByteBuffer(bytes: $0) }, timeout: TimeAmount(timeout))
         return Response(
-            status: Int(response.status.code), headers: response.headers.map { $0 },
-            body: Array(answer.readableBytesView))
+            status: answer.status, headers: answer.headers, body: Array(answer.body.readableBytesView))
     }
 
     /// Sends a request with a JSON body, or with none.
