@@ -14,12 +14,20 @@ struct RunLoadTest: AsyncParsableCommand {
         commandName: "loadtest",
         abstract: "Puts load on running instances and checks that they keep their promises.",
         discussion: """
-            Creates operators and sources of its own, which stay; use a database that is there for it. Without --rate \
-            it is a closed loop: each connection sends its next request when the last one is answered. With --rate \
-            requests are due at that rate whatever becomes of the others, and latency counts from when a request was \
+            Creates operators and sources of its own, which stay; use a database that is there for it. It speaks HTTP \
+            alone: the database is that of the instances, so start one first (leads-crm serve).
+
+            Without --rate it is a closed loop: each connection sends its next request when the last one is answered. With \
+            --rate requests are due at that rate whatever becomes of the others, and latency counts from when a request was \
             due. Ctrl-C ends the load early and checks what was done; a second one ends the program.
 
-            The exit status is 1 if a promise was broken or could not be checked; requests that fail are only told.
+            EXIT STATUS: 0 no promise was broken (requests that fail are only told), 1 one was or could not be checked, 64 \
+            wrong usage, 130 ended by Ctrl-C.
+
+            EXAMPLES:
+              leads-crm loadtest --duration 5
+              leads-crm loadtest --rate 200 --close-share 0.4 --max-load 50
+              leads-crm loadtest --url http://10.0.0.1:8000 --url http://10.0.0.2:8000 --json result.json
             """)
 
     @Option(
@@ -84,10 +92,15 @@ struct RunLoadTest: AsyncParsableCommand {
                 warmup: warmup, sources: sources, operators: operators, maxLoad: maxLoad, closeShare: closeShare,
                 duplicateShare: duplicateShare, seed: seed),
             console: Console(
-                isTerminal: OutputStream.standardOutput.isInteractive, write: OutputStream.standardOutput.write))
+                width: OutputStream.standardOutput.isInteractive ? OutputStream.standardOutput.width : nil,
+                write: OutputStream.standardOutput.write))
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
         let watch = Task {
-            for await _ in signals where !test.stop() { Self.exit(withError: ExitCode(130)) }
+            for await _ in signals {
+                guard test.stop() else { Self.exit(withError: ExitCode(130)) }
+                OutputStream.standardError.write(
+                    "\nStopping: what was done is checked first; Ctrl-C again ends at once.\n")
+            }
         }
         defer { watch.cancel() }
         let outcome = try await test.run()

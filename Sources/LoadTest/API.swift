@@ -131,7 +131,14 @@ struct API: Sendable {
         let answer: HTTPAnswer
         do {
             answer = try await url.send(method, path, headers: ["content-type": "application/json"], body: body)
-        } catch { throw refusal(errorKind(error)) }
+        } catch {
+            let kind = errorKind(error)
+            let remedy =
+                kind == "connection refused"
+                ? "\n  → nothing listens there: 'leads-crm serve' in another terminal, or name an instance with --url"
+                : ""
+            throw refusal("\(kind)\(remedy)")
+        }
         guard (200...299).contains(answer.status) else {
             throw refusal(
                 "\(answer.status) " + String(decoding: answer.body.readableBytesView.prefix(500), as: UTF8.self))

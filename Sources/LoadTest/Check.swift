@@ -81,21 +81,22 @@ extension Check {
             promise: "no load over its limit", isKept: over.isEmpty && isComplete,
             detail: !over.isEmpty
                 ? examples(over, of: over.count)
-                : isComplete ? highest : "\(seen.operators.count) of \(desk.operators.count) operators are listed")
+                : isComplete
+                    ? highest : "listed: \(seen.operators.count) of \(counted(desk.operators.count, "operator"))")
     }
 
     private static func present(_ ledger: Ledger, _ seen: Observation) -> Check {
         Check(
             promise: "each acknowledged contact present", isKept: seen.missing.count == 0,
             detail: seen.missing.count == 0
-                ? "\(grouped(ledger.registered.count)) contacts"
+                ? counted(ledger.registered.count, "contact")
                 : "missing: " + examples(seen.missing.lowest(5).map(String.init), of: seen.missing.count))
     }
 
     private static func once(_ ledger: Ledger) -> Check {
         Check(
             promise: "nothing acknowledged twice", isKept: ledger.repeated == 0,
-            detail: ledger.repeated == 0 ? "" : "\(grouped(ledger.repeated)) ids came again")
+            detail: ledger.repeated == 0 ? "" : "\(counted(ledger.repeated, "id")) came again")
     }
 
     private static func closed(_ ledger: Ledger, _ seen: Observation) -> Check {
@@ -103,7 +104,7 @@ extension Check {
             promise: "what was closed stays closed",
             isKept: ledger.closed.count == 0 ? nil : seen.reopened.count == 0,
             detail: seen.reopened.count == 0
-                ? ledger.closed.count == 0 ? "nothing was closed" : "\(grouped(ledger.closed.count)) contacts"
+                ? ledger.closed.count == 0 ? "nothing was closed" : counted(ledger.closed.count, "contact")
                 : "not closed: " + examples(seen.reopened.lowest(5).map(String.init), of: seen.reopened.count))
     }
 

@@ -17,6 +17,9 @@ func grouped(_ number: Int) -> String {
     return (number < 0 ? "-" : "") + ([digits[...]] + groups).joined(separator: ",")
 }
 
+/// A number and what it counts: 1 contact, 1,234 contacts.
+func counted(_ number: Int, _ noun: String) -> String { "\(grouped(number)) \(noun)\(number == 1 ? "" : "s")" }
+
 /// A number with three significant digits.
 func significant(_ number: Double) -> String { formatted("%.3g", number) }
 

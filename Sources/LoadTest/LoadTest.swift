@@ -35,17 +35,20 @@ public final class LoadTest: Sendable {
     /// - Returns: What was found, after it was printed.
     /// - Throws: When the service cannot be set up or looked at.
     public func run() async throws -> Outcome {
-        console.show(progress: "creating \(options.operators) operators and \(options.sources) sources")
+        console.show(
+            progress: "creating \(counted(options.operators, "operator")) and \(counted(options.sources, "source"))")
         let desk = try await Desk.create(options, with: api)
         var (outcome, ledger) = try await load(desk)
         console.print("\n\(outcome.table)\n")
-        let total = grouped(ledger.registered.count)
+        let total = counted(ledger.registered.count, "contact")
         let seen = try await Observation.make(of: desk, ledger, with: api) {
-            console.show(progress: "checking: \(grouped($0)) of \(total) contacts listed")
+            console.show(progress: "checking: \(grouped($0)) of \(total) listed")
         }
         outcome.checks = Check.all(desk, ledger, seen)
         console.print(outcome.checks.map(\.line).joined(separator: "\n"))
-        if let waiting = seen.active[nil] { console.print("\n\(grouped(waiting)) contacts wait for an operator.") }
+        if let waiting = seen.active[nil] {
+            console.print("\nWaiting for an operator: \(counted(waiting, "contact")).")
+        }
         return outcome
     }
 

@@ -55,8 +55,9 @@ extension Outcome {
     /// Rates, latencies, statuses and errors, for people.
     var table: String {
         var lines = [
-            "\(options.connections) connections, "
-                + (options.rate.map { "\(formatted("%.10g", $0)) requests a second due" } ?? "closed loop")
+            "\(counted(options.connections, "connection")), "
+                + (options.rate.map { "\(formatted("%.10g", $0)) \($0 == 1 ? "request" : "requests") a second due" }
+                    ?? "closed loop")
                 + ", \(significant(seconds)) s measured; sources \(options.sources), operators \(options.operators)",
             "",
             Self.line("", ["requests", "a second", "p50", "p90", "p99", "p99.9", "max"]),
@@ -73,7 +74,9 @@ extension Outcome {
     }
 
     private static func line(_ title: String, _ cells: [String]) -> String {
-        title + String(repeating: " ", count: 14 - title.count) + cells.map { padded($0, to: 10) }.joined()
+        // 80 columns: what a terminal has at least.
+        title + String(repeating: " ", count: 13 - title.count)
+            + cells.enumerated().map { padded($1, to: $0 == 0 ? 11 : 9) }.joined()
     }
 
     private static func cells(_ row: Row) -> [String] {

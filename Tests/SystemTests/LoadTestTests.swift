@@ -95,6 +95,7 @@ extension System {
             try await Desk.open { desk in
                 let output = try await interrupted(desk, "") {}
                 #expect(output.status == 0, "\(output)")
+                #expect(output.standardError.contains("Stopping: what was done is checked first"), "\(output)")
                 for text in ["registrations", "201: ", "load test", "ok     each acknowledged contact present"] {
                     #expect(output.standardOutput.contains(text), "\(text) is not in \(output)")
                 }
