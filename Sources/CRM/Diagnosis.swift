@@ -45,7 +45,7 @@ public struct Diagnosis {
             return tell(
                 Finding(
                     .failure, "connection", "the database URL cannot be read (it is not shown: it may hold a password)",
-                    remedy: "write postgresql://user:password@host:5432/database, with special characters as %XX"))
+                    remedy: configuration.remedy))
         }
         do {
             var connection = try connect(tell)
@@ -80,16 +80,19 @@ public struct Diagnosis {
     }
 
     private func describe(_ error: any Error) -> String {
-        ((error as? PostgresError)?.details ?? "\(error)").split(separator: "\n").joined(separator: "; ")
+        let text =
+            switch error {
+            case PostgresError.connectionLost(let reason): reason
+            case let error as PostgresError: error.details
+            default: "\(error)"
+            }
+        return text.split(separator: "\n").joined(separator: "; ")
     }
 
     private func remedy(for error: any Error) -> String? {
-        switch error {
-        case PostgresError.connectionLost:
-            "see that PostgreSQL runs there and lets you in: psql \"$DATABASE_URL\" -c 'SELECT 1'"
-        case PostgresError.server(let error) where error.sqlState == "42501": "GRANT what is missing to this user"
-        default: nil
-        }
+        guard let error = error as? PostgresError else { return nil }
+        if case .connectionLost = error { return configuration.remedy }
+        return error.remedy
     }
 
     // MARK: - Server

@@ -18,14 +18,14 @@ struct CheckCounters: AsyncParsableCommand {
     var repair = false
 
     func run() async throws {
-        var connection = try database.connect(Settings())
-        let differences = try Check().run(on: &connection)
-        for line in differences { print(line) }
-        if repair, !differences.isEmpty {
-            try CounterRepair.run(on: &connection)
-            return print("set to a recount: \(differences.count)")
+        let differences = try await database.connect(Settings()) { connection in
+            let differences = try Check().run(on: &connection)
+            for line in differences { print(line) }
+            if repair, !differences.isEmpty { try CounterRepair.run(on: &connection) }
+            return differences.count
         }
-        guard differences.isEmpty else { throw ExitCode.failure }
-        print("all counters agree with a recount")
+        if differences == 0 { return print("all counters agree with a recount") }
+        guard repair else { throw ExitCode.failure }
+        print("set to a recount: \(counted(differences, "counter"))")
     }
 }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import CRM
-import EmbeddedPostgres
 import NIOCore
 import NIOPosix
 import Postgres
@@ -34,13 +33,9 @@ struct Doctor: AsyncParsableCommand {
             (try? settings.crm(url: "")) ?? CRM.Configuration(connection: ConnectionConfiguration(url: ""))
         report.add(openFiles(configuration))
         if let finding = await port(settings) { report.add(finding) }
-        if let url = database.url(settings) {
-            look(at: url, configuration, &report)
-        } else if access(".leads-crm/data/PG_VERSION", F_OK) == 0 {
-            let postgres = try await EmbeddedPostgres.start(in: ".leads-crm")
-            look(at: postgres.url, configuration, &report)
-            try await postgres.stop()
-        } else {
+        do {
+            try await database.use(settings) { look(at: $0.url, configuration, &report) }
+        } catch is DatabaseOptions.Missing {
             report.add(
                 Finding(
                     .warning, "database",
@@ -102,14 +97,9 @@ struct Doctor: AsyncParsableCommand {
                 .bind(host: host, port: port).get()
             try await channel.close()
             return Finding(.ok, "address", "\(host), port \(port) is free")
-        } catch let error as IOError where error.errnoCode == EADDRINUSE {
-            return Finding(
-                .warning, "address", "\(host), port \(port) is taken, by a running instance perhaps",
-                remedy: "PORT=\(port == 65_535 ? 8000 : port + 1), for another instance")
         } catch {
-            return Finding(
-                .failure, "address", "\(host), port \(port): \(error)",
-                remedy: "HOST=127.0.0.1 for this machine alone, HOST=0.0.0.0 for all its addresses")
+            let refusal = AddressRefused(host: host, port: port, error)
+            return Finding(refusal.isTaken ? .warning : .failure, "address", refusal.found, remedy: refusal.remedy)
         }
     }
 }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import CRM
-import EmbeddedPostgres
 import Postgres
 
 struct FillDemo: AsyncParsableCommand {
@@ -35,27 +34,22 @@ struct FillDemo: AsyncParsableCommand {
 
     func run() async throws {
         let settings = Settings()
-        if database.url(settings) != nil { return try fill(try database.connect(settings)) }
-        let postgres = try await EmbeddedPostgres.start(in: ".leads-crm")
-        let result = Result { try fill(try Connection(ConnectionConfiguration(url: postgres.url))) }
-        try await postgres.stop()
-        try result.get()
-        print("It is in .leads-crm/: leads-crm serve, or scripts/run, serves it from this folder.")
-    }
-
-    private func fill(_ connection: consuming Connection) throws {
-        var connection = connection
-        _ = try Migrations.migrate(&connection)
-        var bar = ProgressBar()
-        defer { bar.clear() }
-        let summary = try Demo(contacts: contacts, days: days, seed: seed).run(on: &connection) {
-            bar.show($0, of: contacts, "contacts")
+        let summary = try await database.connect(settings, creates: true) { connection in
+            _ = try Migrations.migrate(&connection)
+            var bar = ProgressBar()
+            defer { bar.clear() }
+            return try Demo(contacts: contacts, days: days, seed: seed).run(on: &connection) {
+                bar.show($0, of: contacts, "contact")
+            }
         }
-        bar.clear()
         print(
             """
-            \(summary.contacts) contacts of \(summary.leads) leads over \(days) days, at \(summary.sources) sources with \
-            \(summary.operators) operators; \(summary.active) are active, \(summary.waiting) of them wait.
+            \(counted(summary.contacts, "contact")) of \(counted(summary.leads, "lead")) over \(counted(days, "day")), at \
+            \(counted(summary.sources, "source")) with \(counted(summary.operators, "operator")); active: \
+            \(summary.active), of them waiting: \(summary.waiting).
             """)
+        if database.url(settings) == nil {
+            print("It is in .leads-crm/: leads-crm serve, or scripts/run, serves it from this folder.")
+        }
     }
 }

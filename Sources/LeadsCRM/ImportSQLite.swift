@@ -31,23 +31,23 @@ struct ImportSQLite: AsyncParsableCommand {
     @OptionGroup var database: DatabaseOptions
 
     func run() async throws {
-        var connection = try database.connect(Settings())
-        _ = try Migrations.migrate(&connection)
-        var log = try ChangeLog(path: changes)
-        var bar = ProgressBar()
-        let counts: [SQLiteImport.Count]
-        do {
+        let (counts, log) = try await database.connect(Settings()) { connection in
+            _ = try Migrations.migrate(&connection)
+            var log = try ChangeLog(path: changes)
+            var bar = ProgressBar()
             defer { bar.clear() }
-            counts = try SQLiteImport.run(file, on: &connection) { event in
+            let counts = try SQLiteImport.run(file, on: &connection) { event in
                 switch event {
-                case .progress(let done, let total): bar.show(done, of: total, "rows")
+                case .progress(let done, let total): bar.show(done, of: total, "row")
                 case .change(let change): log.add(change)
                 }
             }
+            return (counts, log)
         }
-        printTable(
+        let table = Table(
             ["table", "added", "already there", "left out"],
             counts.map { [$0.table.rawValue, "\($0.added)", "\($0.alreadyThere)", "\($0.leftOut)"] })
+        for line in table.lines() { print(line) }
         log.printSummary()
     }
 }
@@ -77,7 +77,7 @@ private struct ChangeLog {
     func printSummary() {
         for reason in SQLiteImport.Reason.allCases {
             guard let count = counts[reason] else { continue }
-            print("\n\(count) \(reason.rawValue)")
+            print("\n\(reason.rawValue) (\(counted(count, "time")))")
             for change in first[reason]! {
                 let values = [change.was, change.becomes].map { $0 ?? "nothing" }
                 print("  \(change.table.rawValue) \(change.id), \(change.column): \(values.joined(separator: " → "))")

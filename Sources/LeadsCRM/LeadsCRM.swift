@@ -1,4 +1,5 @@
 import ArgumentParser
+import CRM
 import Postgres
 
 /// This program's version, as `leads-crm --version` and the API tell it.
@@ -13,7 +14,8 @@ struct LeadsCRM: AsyncParsableCommand {
             A first look: leads-crm demo && leads-crm serve, then http://127.0.0.1:8000. When something is wrong: \
             leads-crm doctor.
 
-            DATABASE_URL names the database for all commands. Colours and progress bars are for terminals; NO_COLOR \
+            All commands use the database that --database-url or DATABASE_URL names, else the private PostgreSQL in \
+            .leads-crm/ of the current folder, which serve and demo make. Colours and progress bars are for terminals; NO_COLOR \
             switches colours off. Completion for bash, zsh and fish: leads-crm --generate-completion-script SHELL.
 
             EXIT STATUS: 0 done, 1 failed or found something wrong, 64 wrong usage or setting.
@@ -27,14 +29,20 @@ struct LeadsCRM: AsyncParsableCommand {
     static func main() async {
         do {
             var command = try parseAsRoot()
-            if var asynchronous = command as? any AsyncParsableCommand {
-                try await asynchronous.run()
-            } else {
-                try command.run()
+            do {
+                if var asynchronous = command as? any AsyncParsableCommand {
+                    try await asynchronous.run()
+                } else {
+                    try command.run()
+                }
+            } catch let error as ValidationError {
+                // Without the usage, which says nothing of what was found wrong while running.
+                OutputStream.standardError.write("Error: \(error.message)\n")
+                throw ExitCode.validationFailure
             }
         } catch let error as PostgresError {
             // Whoever starts the program may see what its clients must not.
-            exit(withError: Details(description: error.details))
+            exit(withError: Details(description: error.details + (error.remedy.map { "\n  → \($0)" } ?? "")))
         } catch {
             exit(withError: error)
         }

@@ -20,15 +20,21 @@ struct Migrate: AsyncParsableCommand {
     var status = false
 
     func run() async throws {
-        var connection = try database.connect(Settings())
-        if status {
-            for migration in try Migrations.status(&connection) {
-                let state = migration.appliedAt.map { "applied \($0)" } ?? "pending"
-                print("\(migration.version)\t\(migration.name)\t\(state)")
+        try await database.connect(Settings()) { connection in
+            if status {
+                let rows = try Migrations.status(&connection).map { migration in
+                    ["\(migration.version)", migration.name, migration.appliedAt?.toTheSecond ?? "pending"]
+                }
+                for line in Table(["version", "name", "applied"], rows).lines() { print(line) }
+                return
             }
-            return
+            let applied = try Migrations.migrate(&connection, to: to)
+            print(applied.isEmpty ? "up to date" : "applied \(applied.map(String.init).joined(separator: ", "))")
         }
-        let applied = try Migrations.migrate(&connection, to: to)
-        print(applied.isEmpty ? "up to date" : "applied \(applied.map(String.init).joined(separator: ", "))")
     }
+}
+
+extension Timestamp {
+    /// For people, in UTC.
+    fileprivate var toTheSecond: String { description.prefix(19).replacing("T", with: " ") + " UTC" }
 }

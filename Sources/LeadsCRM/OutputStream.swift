@@ -29,11 +29,17 @@ struct OutputStream {
     /// Whether colours are seen and wanted (https://no-color.org).
     var hasColours: Bool { isInteractive && (environment("NO_COLOR") ?? "").isEmpty }
 
-    /// Characters in a line.
-    var width: Int {
+    /// Characters in a line of the terminal.
+    var width: Int { size.ws_col > 0 ? Int(size.ws_col) : 80 }
+
+    /// Lines of the terminal.
+    var height: Int { size.ws_row > 0 ? Int(size.ws_row) : 24 }
+
+    private var size: winsize {
         var size = winsize()
-        guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
-        return Int(size.ws_col)
+        // Stays zero where there is no terminal.
+        _ = ioctl(descriptor, UInt(TIOCGWINSZ), &size)
+        return size
     }
 
     func write(_ text: String) {

@@ -5,12 +5,12 @@ struct ProgressBar {
     private var lastDrawn: ContinuousClock.Instant?
     private var lastTenth = 0
 
-    /// - Parameter what: What is counted, for example `rows`.
+    /// - Parameter what: What is counted, for example `row`.
     mutating func show(_ done: Int, of total: Int, _ what: String) {
         guard total > 0 else { return }
         let now = ContinuousClock.now
         let rate = Double(done) / max(0.001, (now - start) / .seconds(1))
-        let text = "\(done * 100 / total) %  \(done) of \(total) \(what), \(Int(rate)) a second"
+        let text = "\(done * 100 / total) %  \(done) of \(counted(total, what)), \(Int(rate)) a second"
         guard stream.isInteractive else {
             guard done * 10 / total > lastTenth else { return }
             lastTenth = done * 10 / total
@@ -21,7 +21,8 @@ struct ProgressBar {
         let width = max(0, min(40, stream.width - text.count - 4))
         let filled = width * done / total
         let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
-        stream.write("\r\(bar)  \(text)\u{1b}[K")
+        // A line that the terminal breaks could not be overwritten.
+        stream.write("\r\("\(bar)  \(text)".prefix(stream.width - 1))\u{1b}[K")
     }
 
     /// Takes the bar off the terminal.

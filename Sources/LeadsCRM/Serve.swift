@@ -1,6 +1,5 @@
 import ArgumentParser
 import CRM
-import EmbeddedPostgres
 import HTTPAPI
 import Hummingbird
 import Logging
@@ -42,18 +41,10 @@ struct Serve: AsyncParsableCommand {
         LoggingSystem.bootstrap { format.handler(label: $0, level: level) }
         // Read before PostgreSQL is started, so that a wrong setting is told at once.
         let documentation = try await settings.documentation()
-        if let url = database.url(settings) {
-            try await serve(try settings.crm(url: url), isPrivate: false, documentation, settings)
-        } else {
-            var configuration = try settings.crm(url: "")
-            let postgres = try await EmbeddedPostgres.start(in: ".leads-crm")
-            configuration.connection.url = postgres.url
-            let result: Result<Void, any Error>
-            do { result = .success(try await serve(configuration, isPrivate: true, documentation, settings)) } catch {
-                result = .failure(error)
-            }
-            try await postgres.stop()
-            try result.get()
+        var configuration = try settings.crm(url: "")
+        try await database.use(settings, creates: true) { database in
+            configuration.connection.url = database.url
+            try await serve(configuration, isPrivate: database.isPrivate, documentation, settings)
         }
     }
 
@@ -71,13 +62,12 @@ struct Serve: AsyncParsableCommand {
         let registry = PrometheusRegistry(MetricsPage.families)
         MetricsSystem.bootstrap(registry)
         let crm = CRM(configuration, logger: logger)
-        let address = BindAddress.hostname(
-            host, port: try port ?? settings.int("port", default: 8000, in: 0...65_535))
+        let port = try port ?? settings.int("port", default: 8000, in: 0...65_535)
         let application = Application(
             responder: HTTPAPI(
                 crm: crm, version: version, documentation: documentation, allowedHosts: allowedHosts, logger: logger,
                 metrics: MetricsPage(registry, operatorLimit: operatorLimit)),
-            configuration: ApplicationConfiguration(address: address, serverName: nil),
+            configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: nil),
             onServerRunning: { channel in
                 // A private PostgreSQL's URL holds no secret.
                 greet(at: channel.localAddress!, database: isPrivate ? configuration.connection.url : nil)
@@ -89,7 +79,32 @@ struct Serve: AsyncParsableCommand {
             services: [crm, application, Drain(crm: crm, delay: delay)],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         services.maximumGracefulShutdownDuration = delay + grace
-        try await ServiceGroup(configuration: services).run()
+        let group = ServiceGroup(configuration: services)
+        do { try await run(group) } catch let error as IOError {
+            throw AddressRefused(host: host, port: port, error)
+        }
+    }
+
+    /// Runs until a signal has stopped the services in order, or a second one has come.
+    private func run(_ group: ServiceGroup) async throws {
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        let services = Task { try await group.run() }
+        let watch = Task {
+            var isStopping = false
+            for await signal in signals {
+                if isStopping {
+                    services.cancel()
+                    throw ExitCode(128 + signal.rawValue)
+                }
+                isStopping = true
+                print("Stopping: requests in flight are answered first; Ctrl-C again ends at once.")
+                fflush(nil)
+            }
+        }
+        let result = await services.result
+        watch.cancel()
+        try await watch.value
+        try result.get()
     }
 
     /// Says that the service is not ready for some time before it takes no more connections.
@@ -113,8 +128,9 @@ struct Serve: AsyncParsableCommand {
                 let applied = try Migrations.migrate(&connection)
                 if !applied.isEmpty { logger.info("migrated to version \(applied.last!)") }
                 return
-            } catch PostgresError.connectionLost(let reason) where .now < end && configuration.isServerAway {
-                logger.warning("waiting for PostgreSQL: \(reason)")
+            } catch PostgresError.connectionLost(let reason) {
+                guard .now < end, configuration.isServerAway else { throw Unconnected(configuration, reason) }
+                logger.warning("waiting up to 30 s for PostgreSQL: \(reason)")
                 try await Task.sleep(for: .seconds(1))
             }
         }

@@ -13,25 +13,6 @@ import Postgres
     import Darwin
 #endif
 
-/// Where the database is: an option or the environment.
-struct DatabaseOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            "PostgreSQL, as a libpq URL or connection string (environment: DATABASE_URL).", valueName: "url"))
-    var databaseURL: String?
-
-    func url(_ environment: Settings) -> String? { databaseURL ?? environment.string("database.url") }
-
-    /// A connection for a command that cannot do without.
-    func connect(_ environment: Settings) throws -> Connection {
-        guard let url = url(environment) else {
-            throw ValidationError("Which database? Give --database-url or set DATABASE_URL.")
-        }
-        return try Connection(
-            ConnectionConfiguration(url: url, preparesStatements: try environment.isOn("prepared.statements")))
-    }
-}
-
 /// The environment's variables, each checked when it is read. The key `request.timeout` is `REQUEST_TIMEOUT`.
 struct Settings {
     private let reader = ConfigReader(provider: EnvironmentVariablesProvider())

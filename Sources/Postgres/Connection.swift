@@ -37,6 +37,20 @@ public struct ConnectionConfiguration: Sendable {
         [PQPING_REJECT, PQPING_NO_RESPONSE].contains(withKeywords { PQpingParams($0, $1, 1) })
     }
 
+    /// The SQLSTATE with which the server refuses a connection, found by one more attempt; `nil`: it does not answer, or
+    /// lets in. What ``Connection/init(_:)`` throws has the server's words, in the server's language.
+    public var refusal: String? {
+        guard let handle = withKeywords({ PQconnectStartParams($0, $1, 1) }) else { return nil }
+        defer { PQfinish(handle) }
+        PQsetErrorVerbosity(handle, PQERRORS_SQLSTATE)
+        // Connects anew, with this verbosity and the timeouts.
+        PQreset(handle)
+        guard PQstatus(handle) != CONNECTION_OK else { return nil }
+        // "… failed: FATAL:  28P01", in the last line for the last host.
+        let word = String(cString: PQerrorMessage(handle)).split { $0.isWhitespace }.last.map(String.init)
+        return word?.wholeMatch(of: /[0-9A-Z]{5}/).map { String($0.output) }
+    }
+
     /// Hands out libpq's keywords and values, as C strings in arrays that end with NULL.
     fileprivate func withKeywords<R>(
         _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> R

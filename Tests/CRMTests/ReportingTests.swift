@@ -105,8 +105,36 @@ import Testing
             #expect(report?.json.first?.hasPrefix(#"{"source_id":1,"source_name":"s","waiting_count":1,"#) == true)
             let unknown = try Report("x\" --", on: &connection)
             #expect(unknown == nil)
-            let names = try Report.names(on: &connection)
-            #expect(names.count == 9)
+        }
+    }
+
+    @Test("The reports that the program lists without a database are those of the database, with their comments")
+    func names() async throws {
+        try await TestDatabase.with { database in
+            let views = try await Psql(database.url).query(
+                """
+                SELECT c.relname, obj_description(c.oid) FROM pg_class AS c
+                WHERE c.relnamespace = 'reporting'::regnamespace AND c.relkind = 'v' ORDER BY c.relname COLLATE "C"
+                """)
+            #expect(Report.names.map { [$0.name, $0.comment] } == views)
+        }
+    }
+
+    @Test(
+        "A report has at most as many rows as its limit, says if there are more, and has times to the second if asked")
+    func limits() async throws {
+        try await withReports { _, database in
+            var connection = try Connection(ConnectionConfiguration(url: database.url))
+            for (limit, hasMore) in [(1, true), (6, false)] {
+                let report = try #require(try Report("contacts", limit: limit, on: &connection))
+                #expect(report.rows.count == limit && report.json.count == limit && report.hasMore == hasMore)
+            }
+            let exact = try #require(try Report("waiting", on: &connection)?.rows.first)
+            let short = try #require(try Report("waiting", toTheSecond: true, on: &connection)?.rows.first)
+            #expect(try #require(exact[3]).contains(/:\d\d\.\d+[+-]\d\d/))
+            #expect(try #require(short[3]).wholeMatch(of: /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/) != nil)
+            #expect(try #require(exact[4]).contains("."))
+            #expect(try #require(short[4]).wholeMatch(of: /\d\d:\d\d:\d\d/) != nil)
         }
     }
 }

@@ -100,7 +100,7 @@ extension System {
             #expect(version.standardOutput.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil)
             let help = try await Command.run(["--help"])
             #expect(help.status == 0)
-            let commands = ["serve", "migrate", "check", "report", "import-sqlite", "doctor", "demo"]
+            let commands = ["serve", "migrate", "check", "report", "import-sqlite", "doctor", "demo", "loadtest"]
             for word in commands { #expect(help.standardOutput.contains("  \(word) ")) }
             for command in commands {
                 let help = try await Command.run(["help", command])

@@ -48,6 +48,47 @@ extension System {
             #expect(!isRunning(postmaster))
         }
 
+        @Test("Every command uses it without being told: it runs for the command alone, or as long as an instance does")
+        func commands() async throws {
+            let directory = try ScratchDirectory.makeSubdirectory("commands")
+            let demo = try await run(["demo", "--contacts", "1", "--days", "1"], in: directory)
+            #expect(demo.status == 0 && demo.standardOutput.hasPrefix("1 contact of 1 lead over 1 day, "), "\(demo)")
+            let commands = [
+                (["report", "contacts"], "(1 row)"), (["check"], "all counters agree"), (["migrate"], "up to date"),
+                (["doctor"], "database leads_crm"),
+            ]
+            for (arguments, word) in commands {
+                let output = try await run(arguments, in: directory)
+                #expect(output.status == 0 && output.standardOutput.contains(word), "\(arguments): \(output)")
+                #expect((try? postmaster(in: directory)) == nil, "\(arguments) leaves it running")
+            }
+            let instance = try await start(in: directory)
+            let postmaster = try postmaster(in: directory)
+            for (arguments, word) in commands {
+                let output = try await run(arguments, in: directory)
+                #expect(output.status == 0 && output.standardOutput.contains(word), "\(arguments): \(output)")
+                #expect(try self.postmaster(in: directory) == postmaster && isRunning(postmaster))
+            }
+            #expect(try await instance.stop() == 0)
+        }
+
+        @Test(
+            "Where there is none, commands that need data make none and say what to do",
+            arguments: [["report", "waiting"], ["check"], ["migrate"], ["import-sqlite", "app.db"]])
+        func missing(arguments: [String]) async throws {
+            let directory = try ScratchDirectory.makeSubdirectory("nothing")
+            let output = try await run(arguments, in: directory)
+            #expect(output.status == 1)
+            for word in ["There is no database", "--database-url", "leads-crm serve"] {
+                #expect(output.standardError.contains(word), "\(output)")
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: directory).isEmpty)
+        }
+
+        private func run(_ arguments: [String], in directory: String) async throws -> Command.Output {
+            try await Command(arguments, environment: ["PORT": "0"], in: directory).end()
+        }
+
         private func start(in directory: String) async throws -> Instance {
             let instance = try await Instance.start(databaseURL: nil, in: directory)
             TestInstances.add(instance)

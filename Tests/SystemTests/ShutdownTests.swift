@@ -52,6 +52,28 @@ extension System {
             }
         }
 
+        @Test("The first Ctrl-C says that it stops, the second one ends it at once, whatever is in flight")
+        func twice() async throws {
+            try await Desk.open(environment: ["REQUEST_TIMEOUT": "60", "SHUTDOWN_GRACE": "60"]) { desk in
+                let source = try await desk.newSource([desk.newOperator()])
+                let blocker = try Psql(desk.database.url)
+                try await blocker.query("BEGIN")
+                try await blocker.query("LOCK TABLE contacts IN ACCESS EXCLUSIVE MODE")
+                let connection = try KeptConnection(to: try #require(URL(string: desk.client.baseURL)?.port))
+                try connection.send("POST /api/v1/contacts", body: #"{"source_id": \#(source)}"#)
+                try await eventually("the request waits for the lock") {
+                    try await desk.psql.number("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0
+                }
+                let command = desk.instances[0].command
+                command.process.signal(SIGINT)
+                try await eventually("it says that it stops") {
+                    command.standardOutput.contains("Stopping: requests in flight are answered first")
+                }
+                command.process.signal(SIGINT)
+                #expect(try await command.process.end(within: .seconds(10)) == 128 + Int(SIGINT))
+            }
+        }
+
         /// Whether the kernel holds bytes for a port that nobody has read yet.
         private func hasUnreadBytes(port: Int) throws -> Bool {
             let connections = try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8).split(separator: "\n")

@@ -55,7 +55,7 @@ public struct Command: Sendable {
     public var standardError: String { Self.text(of: logDirectory + "/stderr") }
 
     /// Where SwiftPM put the command: beside the test bundle.
-    private static let path = Result {
+    public static let path = Result {
         let program = CommandLine.arguments[0]
         var directory = URL(fileURLWithPath: program).resolvingSymlinksInPath()
         while directory.path != "/" {

@@ -1,0 +1,36 @@
+import NIOCore
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// An address that cannot be listened on.
+struct AddressRefused: Error, CustomStringConvertible {
+    /// Whether another program listens there.
+    let isTaken: Bool
+    let found: String
+    let remedy: String
+
+    /// - Parameter error: What binding the address threw.
+    init(host: String, port: Int, _ error: any Error) {
+        let code = (error as? IOError)?.errnoCode
+        isTaken = code == EADDRINUSE
+        switch code {
+        case EADDRINUSE:
+            found = "\(host), port \(port) is taken, by a running instance perhaps"
+            remedy = "another port, for another instance: --port \(port == 65_535 ? 8000 : port + 1), or PORT"
+        case EACCES:
+            found = "\(host), port \(port): this account may not use it"
+            remedy = "a port from 1024 on: --port 8000, or PORT"
+        default:
+            found = "\(host), port \(port): \(code.map { String(cString: strerror($0)) } ?? "\(error)")"
+            remedy = "--host 127.0.0.1 (or HOST) for this machine alone, 0.0.0.0 for all its addresses"
+        }
+    }
+
+    var description: String { "\(found)\n  → \(remedy)" }
+}

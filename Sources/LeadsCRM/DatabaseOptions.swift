@@ -1,0 +1,90 @@
+import ArgumentParser
+import CRM
+import EmbeddedPostgres
+import Postgres
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// Which database a command uses: the option's, else that of `DATABASE_URL`, else the current folder's own.
+struct DatabaseOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            """
+            PostgreSQL, as a libpq URL or connection string (environment: DATABASE_URL; default: the private PostgreSQL \
+            in .leads-crm/ of the current folder).
+            """, valueName: "url"))
+    var databaseURL: String?
+
+    private static let directory = ".leads-crm"
+
+    /// The database of one run.
+    struct Database {
+        let url: String
+        /// Whether it is the current folder's own.
+        let isPrivate: Bool
+    }
+
+    /// There is no database to use.
+    struct Missing: Error, CustomStringConvertible {
+        let description = """
+            There is no database: neither --database-url nor DATABASE_URL names one, and this folder has no \
+            \(directory)/.
+              → name one, or go to the folder where 'leads-crm serve' or 'leads-crm demo' made one; either makes one here
+            """
+    }
+
+    /// The URL that is given; `nil`: the private PostgreSQL is meant.
+    func url(_ environment: Settings) -> String? { databaseURL ?? environment.string("database.url") }
+
+    /// Runs the body with the database. A private PostgreSQL runs as long, or longer if others use it.
+    ///
+    /// - Parameter creates: Whether the private PostgreSQL is made if there is none.
+    /// - Throws: ``Missing``, `EmbeddedPostgresError`, and what the body throws.
+    func use<Result>(
+        _ environment: Settings, creates: Bool = false, _ body: (Database) async throws -> Result
+    ) async throws -> Result {
+        if let url = url(environment) { return try await body(Database(url: url, isPrivate: false)) }
+        guard creates || access(Self.directory + "/data", F_OK) == 0 else { throw Missing() }
+        let postgres = try await EmbeddedPostgres.start(in: Self.directory)
+        let result: Swift.Result<Result, any Error>
+        do {
+            result = .success(try await body(Database(url: postgres.url, isPrivate: true)))
+        } catch {
+            result = .failure(error)
+        }
+        try await postgres.stop()
+        return try result.get()
+    }
+
+    /// Runs the body of a command that needs one connection.
+    ///
+    /// - Throws: See ``use(_:creates:_:)``; ``Unconnected``.
+    func connect<Result>(
+        _ environment: Settings, creates: Bool = false, _ body: (inout Connection) throws -> Result
+    ) async throws -> Result {
+        let preparesStatements = try environment.isOn("prepared.statements")
+        return try await use(environment, creates: creates) { database in
+            let configuration = ConnectionConfiguration(url: database.url, preparesStatements: preparesStatements)
+            var connection: Connection
+            do { connection = try Connection(configuration) } catch PostgresError.connectionLost(let reason) {
+                throw Unconnected(configuration, reason)
+            }
+            return try body(&connection)
+        }
+    }
+}
+
+/// A database that does not let in, with what can be done.
+struct Unconnected: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ configuration: ConnectionConfiguration, _ reason: String) {
+        description = "no connection to PostgreSQL: \(reason)  → \(configuration.remedy)"
+    }
+}
