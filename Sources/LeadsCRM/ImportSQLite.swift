@@ -47,7 +47,7 @@ struct ImportSQLite: AsyncParsableCommand {
         let table = Table(
             ["table", "added", "already there", "left out"],
             counts.map { [$0.table.rawValue, "\($0.added)", "\($0.alreadyThere)", "\($0.leftOut)"] })
-        for line in table.lines() { print(line) }
+        page(table.lines(on: .standardOutput), pager: nil)
         log.printSummary()
     }
 }

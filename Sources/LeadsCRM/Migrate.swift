@@ -25,7 +25,7 @@ struct Migrate: AsyncParsableCommand {
                 let rows = try Migrations.status(&connection).map { migration in
                     ["\(migration.version)", migration.name, migration.appliedAt?.toTheSecond ?? "pending"]
                 }
-                for line in Table(["version", "name", "applied"], rows).lines() { print(line) }
+                page(Table(["version", "name", "applied"], rows).lines(on: .standardOutput), pager: nil)
                 return
             }
             let applied = try Migrations.migrate(&connection, to: to)

@@ -68,8 +68,6 @@ struct PrintReport: AsyncParsableCommand {
     }
 
     private func show(_ table: Table, footer: String? = nil) {
-        let output = OutputStream.standardOutput
-        let lines = table.lines(width: output.isInteractive ? output.width : nil)
-        page(lines + [footer].compactMap(\.self), pager: noPager ? nil : standardPager)
+        page(table.lines(on: .standardOutput) + [footer].compactMap(\.self), pager: noPager ? nil : standardPager)
     }
 }

@@ -28,6 +28,9 @@ struct Table {
         }
     }
 
+    /// The lines to print on a terminal, or elsewhere.
+    func lines(on output: OutputStream) -> [String] { lines(width: output.isInteractive ? output.width : nil) }
+
     /// The lines to print.
     ///
     /// - Parameter width: Of the terminal: columns are narrowed, their texts wrapped, so that it is not exceeded; where
