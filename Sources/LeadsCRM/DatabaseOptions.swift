@@ -34,7 +34,7 @@ struct DatabaseOptions: ParsableArguments {
     struct Missing: Error, CustomStringConvertible {
         let description = """
             There is no database: neither --database-url nor DATABASE_URL names one, and this folder has no \
-            \(directory)/.
+            private PostgreSQL (\(directory)/).
               → name one, or go to the folder where 'leads-crm serve' or 'leads-crm demo' made one; either makes one here
             """
     }

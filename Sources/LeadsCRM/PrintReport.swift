@@ -9,7 +9,7 @@ struct PrintReport: AsyncParsableCommand {
         discussion: """
             Without a name it says which reports there are. On a terminal columns are narrowed to fit, and what is longer \
             than the screen goes through PAGER (less); elsewhere values are printed as wide as they are. Times are shown to \
-            the second, in the time zone of the session (PGTZ); --csv and --json have all of them.
+            the second, in the time zone of the session (PGTZ); --csv and --json keep fractions and zone.
 
             EXIT STATUS: 0 printed, 1 the database could not be read, 64 wrong usage.
 
