@@ -88,12 +88,47 @@ extension HTTPAPITests {
         }
     }
 
+    @Test("A page's own files are there, whatever the CDN does", arguments: ["/", "/docs", "/redoc"])
+    func ownFiles(_ path: String) async throws {
+        let page = try await send(.get, path, headers: [.accept: "text/html"]).text
+        var names = Set(page.matches(of: /"\/docs\/assets\/([^"]+)"/).map { String($0.1) })
+        #expect(names.count >= 2)
+        var seen: Set<String> = []
+        while let name = names.subtracting(seen).first {
+            seen.insert(name)
+            let file = try await send(.get, "/docs/assets/\(name)")
+            #expect(file.status == .ok, "\(name)")
+            let type = name.hasSuffix(".css") ? "text/css" : "text/javascript"
+            #expect(file.headers[.contentType] == "\(type); charset=utf-8")
+            let text = try await file.text
+            names.formUnion(text.matches(of: /from "\.\/([^"]+)"/).map { String($0.1) })
+            // What comes from the description or an answer is text.
+            #expect(text.firstMatch(of: /innerHTML|outerHTML|AdjacentHTML|HTMLUnsafe|document\.write|eval\(/) == nil)
+        }
+    }
+
     @Test("A page tells the browser what it may load, and that no frame may hold it")
     func contentSecurityPolicy() async throws {
-        for path in ["/", "/docs", "/redoc"] {
-            let policy = try await send(.get, path, headers: [.accept: "text/html"]).headers[.contentSecurityPolicy]
-            #expect(policy?.hasPrefix("default-src 'self'; ") == true)
-            #expect(policy?.hasSuffix("; frame-ancestors 'none'") == true)
+        func directives(_ path: String) async throws -> [String: String] {
+            let response = try await send(.get, path, headers: [.accept: "text/html"])
+            let page = try await response.text
+            #expect(page.firstMatch(of: /<script>|<style| style=| on[a-z]+=/) == nil)
+            let policy = try #require(response.headers[.contentSecurityPolicy])
+            return policy.split(separator: "; ").reduce(into: [:]) {
+                let words = $1.split(separator: " ", maxSplits: 1)
+                $0[String(words[0])] = String(words[1])
+            }
+        }
+        let everywhere = [
+            "default-src": "'self'", "img-src": "'self' data:", "base-uri": "'none'", "frame-ancestors": "'none'",
+        ]
+        #expect(try await directives("/") == everywhere)
+        for path in ["/docs", "/redoc"] {
+            let policy = try await directives(path)
+            #expect(policy.merging(everywhere) { $1 } == policy)
+            // Nothing of the CDN's but the pinned files.
+            let scripts = try #require(policy["script-src"])
+            #expect(scripts.wholeMatch(of: /'self' https:[^ ]+@\d+\.\d+\.\d+\/[^ ]+\.js/) != nil)
         }
     }
 }
