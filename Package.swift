@@ -45,7 +45,7 @@ let package = Package(
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
-            exclude: ["sql/bench", "sql/reporting"],
+            exclude: ["sql/bench", "sql/login_roles.sql", "sql/reporting"],
             resources: [
                 .embedInCode("sql/migrations/0001_initial.sql"), .embedInCode("sql/migrations/0002_reporting.sql"),
                 .embedInCode("sql/migrations/0003_event_times.sql"),
@@ -53,6 +53,8 @@ let package = Package(
                 .embedInCode("sql/migrations/0005_counts_in_one_statement.sql"),
                 .embedInCode("sql/migrations/0006_batches_by_time.sql"),
                 .embedInCode("sql/migrations/0007_nfc_identifiers.sql"),
+                .embedInCode("sql/migrations/0008_least_privilege.sql"),
+                .embedInCode("sql/roles.sql"),
             ],
             swiftSettings: settings),
         .target(
@@ -152,6 +154,7 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "SystemTests", dependencies: ["CSQLite", "LeadsCRM", "TestSupport"], swiftSettings: settings),
+            name: "SystemTests", dependencies: ["CSQLite", "EmbeddedPostgres", "LeadsCRM", "Postgres", "TestSupport"],
+            swiftSettings: settings),
     ]
 )

@@ -27,8 +27,9 @@ public struct Check: Transaction {
 
 /// Sets the counters that triggers keep to a recount. It takes the tables' owner.
 public enum CounterRepair {
-    /// - Throws: ``PostgresError``; nothing was changed then.
+    /// - Throws: ``Roles/NotOwner``, ``PostgresError``; nothing was changed then.
     public static func run(on connection: inout Connection) throws {
+        try Roles.requireOwner(on: &connection)
         do {
             try connection.run(script: script)
         } catch {

@@ -41,19 +41,14 @@ public struct Diagnosis {
     ///
     /// - Parameter tell: Called with each finding as soon as there is one.
     public func run(_ tell: (Finding) -> Void) {
-        guard configuration.isWellFormed else {
-            return tell(
-                Finding(
-                    .failure, "connection", "the database URL cannot be read (it is not shown: it may hold a password)",
-                    remedy: configuration.remedy))
-        }
         do {
             var connection = try connect(tell)
             connection.deadline = .now + .seconds(10)
             tell(version(of: connection))
             let checks: [(String, (inout Connection) throws -> [Finding])] = [
                 ("writing", writing), ("encoding", encoding), ("durability", durability), ("isolation", isolation),
-                ("clock", clock), ("connections", connections), ("pooler", pooler), ("migrations", migrations),
+                ("logging", logging), ("clock", clock), ("connections", connections), ("pooler", pooler),
+                ("migrations", migrations),
             ]
             for (subject, check) in checks {
                 for finding in report(subject, check, &connection) { tell(finding) }
@@ -61,7 +56,9 @@ public struct Diagnosis {
             // What follows is about tables that an unmigrated database does not have.
             guard try !connection.run(DiagnosisStatements.hasTables()).map({ try $0.next(Bool.self) }).contains(false)
             else { return }
-            for (subject, check) in [("rights", rights), ("triggers", triggers), ("counters", counters)] {
+            for (subject, check) in [
+                ("rights", rights), ("role", role), ("triggers", triggers), ("counters", counters),
+            ] {
                 // Counting every contact takes its time.
                 connection.deadline = .now + .seconds(subject == "counters" ? 300 : 10)
                 for finding in report(subject, check, &connection) { tell(finding) }
@@ -252,12 +249,11 @@ public struct Diagnosis {
                 Finding(
                     .failure, "migrations", "pending: \(pending.joined(separator: ", "))",
                     remedy: "leads-crm migrate (serve does it too, when it starts)"))
-            let grants = try connection.run(DiagnosisStatements.creation()).map { try $0.next(String.self) }
-            if !grants.isEmpty {
+            let remedies = try connection.run(DiagnosisStatements.creation()).map { try $0.next(String.self) }
+            if !remedies.isEmpty {
                 findings.append(
                     Finding(
-                        .failure, "rights", "this user may not migrate",
-                        remedy: "as the database's owner: \(grants.joined(separator: "; "))"))
+                        .failure, "rights", "this user may not migrate", remedy: remedies.joined(separator: "; ")))
             }
         }
         let newest = Migrations.all.last!.version
@@ -268,13 +264,6 @@ public struct Diagnosis {
                     remedy: "upgrade leads-crm to the version that its other instances have"))
         }
         return findings.isEmpty ? [Finding(.ok, "migrations", "up to date, at \(newest)")] : findings
-    }
-
-    private func rights(_ connection: inout Connection) throws -> [Finding] {
-        let lacking = try connection.run(DiagnosisStatements.rights()).map { try $0.next(String.self) }
-        guard !lacking.isEmpty else { return [Finding(.ok, "rights", "on all tables and sequences")] }
-        let grants = try connection.run(DiagnosisStatements.grants()).first { try $0.next(String.self) }
-        return [Finding(.failure, "rights", "this user lacks \(lacking.joined(separator: "; "))", remedy: grants)]
     }
 
     private func triggers(_ connection: inout Connection) throws -> [Finding] {

@@ -34,44 +34,56 @@ enum DiagnosisStatements {
             (SELECT sum(numbackends)::bigint FROM pg_stat_database)
         """)
 
-    /// What lets this user migrate, as far as it may not.
+    /// Who migrates, or what lets this user do it, as far as it may not.
     static let creation = Statement(
         "diagnosis_creation", prepared: false,
         """
-        SELECT format('GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user)
-        WHERE NOT has_database_privilege(current_database(), 'CREATE')
+        SELECT format('run leads-crm migrate as %I, who owns the tables', pg_get_userbyid(relowner)) FROM pg_class
+        WHERE oid = to_regclass('schema_migrations') AND NOT pg_has_role(relowner, 'MEMBER')
         UNION ALL
-        SELECT format('GRANT CREATE ON SCHEMA %I TO %I', COALESCE(current_schema(), 'public'), current_user)
-        WHERE current_schema() IS NULL OR NOT has_schema_privilege(current_schema(), 'CREATE')
+        SELECT format('as the database''s owner: GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user)
+        WHERE to_regclass('schema_migrations') IS NULL AND NOT has_database_privilege(current_database(), 'CREATE')
+        UNION ALL
+        SELECT format('as its owner: GRANT CREATE ON SCHEMA %I TO %I', COALESCE(current_schema(), 'public'), current_user)
+        WHERE to_regclass('schema_migrations') IS NULL
+            AND (current_schema() IS NULL OR NOT has_schema_privilege(current_schema(), 'CREATE'))
         """)
-
-    private static let tables = """
-        unnest(ARRAY['operators', 'sources', 'operator_source_weights', 'leads', 'contacts', 'distribution_counts',
-            'contact_events', 'assignment_gate', 'assignment_batches']) AS t (name)
-        """
 
     static let hasTables = Statement(
         "diagnosis_has_tables", prepared: false,
         """
         SELECT bool_and(to_regclass(t.name) IS NOT NULL)
             AND EXISTS (SELECT FROM pg_views WHERE schemaname = 'reporting' AND viewname = 'integrity')
-        FROM \(tables)
+        FROM unnest(ARRAY['operators', 'sources', 'operator_source_weights', 'leads', 'contacts', 'distribution_counts',
+            'contact_events', 'assignment_gate', 'assignment_batches']) AS t (name)
         """)
 
+    /// What an instance needs and this user lacks: as `grant_rights()` of `sql/migrations/0008_least_privilege.sql`.
     static let rights = Statement(
         "diagnosis_rights", prepared: false,
         """
-        SELECT string_agg(p.name, ', ') || ' on ' || t.name
-        FROM \(tables) CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p (name)
+        SELECT string_agg(p.name, ', ' ORDER BY p.place) || ' on ' || t.name
+        FROM (VALUES
+            ('operators', 'SELECT'), ('sources', 'SELECT INSERT UPDATE'), ('leads', 'SELECT INSERT UPDATE'),
+            ('contacts', 'SELECT INSERT UPDATE'), ('operator_source_weights', 'SELECT INSERT UPDATE DELETE'),
+            ('distribution_counts', 'SELECT'), ('assignment_gate', 'UPDATE'),
+            ('assignment_batches', 'SELECT INSERT DELETE'), ('schema_migrations', 'SELECT')
+        ) AS t (name, privileges)
+        CROSS JOIN unnest(string_to_array(t.privileges, ' ')) WITH ORDINALITY AS p (name, place)
         WHERE NOT has_table_privilege(t.name, p.name)
         GROUP BY t.name
         UNION ALL
-        SELECT 'USAGE on ' || s.name
-        FROM unnest(ARRAY['operators_id_seq', 'sources_id_seq', 'operator_source_weights_id_seq', 'leads_id_seq',
-            'contacts_id_seq', 'contact_events_id_seq']) AS s (name)
-        WHERE NOT has_sequence_privilege(s.name, 'USAGE')
+        SELECT c.privilege || ' (' || string_agg(c.name, ', ') || ') on operators'
+        FROM (VALUES
+            ('INSERT', 'name'), ('INSERT', 'is_active'), ('INSERT', 'max_load'), ('UPDATE', 'name'),
+            ('UPDATE', 'is_active'), ('UPDATE', 'max_load'), ('UPDATE', 'updated_at')
+        ) AS c (privilege, name)
+        WHERE NOT has_column_privilege('operators', c.name, c.privilege)
+        GROUP BY c.privilege
         UNION ALL
-        SELECT 'SELECT on schema_migrations' WHERE NOT has_table_privilege('schema_migrations', 'SELECT')
+        SELECT 'USAGE on ' || s.name
+        FROM unnest(ARRAY['leads_id_seq', 'contacts_id_seq']) AS s (name)
+        WHERE NOT has_sequence_privilege(s.name, 'USAGE, UPDATE')
         UNION ALL
         SELECT 'SELECT on reporting.integrity' FROM pg_class AS c
         WHERE c.relnamespace = 'reporting'::regnamespace AND c.relname = 'integrity'
@@ -82,9 +94,36 @@ enum DiagnosisStatements {
     static let grants = Statement(
         "diagnosis_grants", prepared: false,
         """
-        SELECT format('as the tables'' owner: GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %1$I TO %2$I; '
-            'GRANT USAGE, UPDATE ON ALL SEQUENCES IN SCHEMA %1$I TO %2$I; GRANT leads_crm_reporting TO %2$I',
-            current_schema(), current_user)
+        SELECT 'as a superuser: psql -f sql/roles.sql'
+            || CASE WHEN current_user <> 'leads_crm_service'
+                THEN format(', then GRANT leads_crm_service TO %I', current_user) ELSE '' END
+        """)
+
+    /// The user, whether it is a superuser, whether it has the owner's rights, whether it may write a counter.
+    static let role = Statement(
+        "diagnosis_role", prepared: false,
+        """
+        SELECT current_user::text, r.rolsuper, pg_has_role(c.relowner, 'USAGE'),
+            has_column_privilege(c.oid, 'current_load', 'INSERT, UPDATE') OR has_table_privilege(c.oid, 'TRIGGER')
+                OR has_table_privilege('distribution_counts', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
+                OR has_table_privilege('contact_events', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
+        FROM pg_class AS c, pg_roles AS r WHERE c.oid = to_regclass('operators') AND r.rolname = current_user
+        """)
+
+    /// Settings by which the server's log gets parameters or details of errors: name, value, and what to set.
+    static let telltaleSettings = Statement(
+        "diagnosis_telltale_settings", prepared: false,
+        """
+        SELECT s.name, current_setting(s.name), s.safe
+        FROM (VALUES
+            ('log_error_verbosity', 'terse', true),
+            ('log_parameter_max_length_on_error', '0', true),
+            ('log_parameter_max_length', '0', current_setting('log_statement') IN ('mod', 'all')
+                OR current_setting('log_min_duration_statement') <> '-1'
+                OR current_setting('log_min_duration_sample') <> '-1'
+                OR current_setting('log_transaction_sample_rate') <> '0')
+        ) AS s (name, safe, matters)
+        WHERE s.matters AND current_setting(s.name) <> s.safe
         """)
 
     /// Triggers of `sql/migrations/0001_initial.sql` that do not fire for everybody.

@@ -25,6 +25,7 @@ public enum Migrations {
         Migration(5, "counts_in_one_statement", PackageResources._005_counts_in_one_statement_sql),
         Migration(6, "batches_by_time", PackageResources._006_batches_by_time_sql),
         Migration(7, "nfc_identifiers", PackageResources._007_nfc_identifiers_sql),
+        Migration(8, "least_privilege", PackageResources._008_least_privilege_sql),
     ]
 
     /// A migration and whether the database has it.
@@ -39,18 +40,32 @@ public enum Migrations {
         /// An applied migration's text is not the one that this program carries.
         case changed(version: Int32)
         case unknownVersion(Int32)
+        /// The migration is pending, and the connection's role has not the rights to apply it; with what PostgreSQL says.
+        case forbidden(version: Int32, String)
 
         public var description: String {
             switch self {
             case .changed(let version):
                 "migration \(version) was changed after it had been applied to this database"
             case .unknownVersion(let version): "there is no migration \(version)"
+            case .forbidden(let version, let reason):
+                """
+                migration \(version) is pending, and the role in the database URL may not apply it (\(reason)): run \
+                leads-crm migrate as the role that owns the tables
+                """
             }
         }
     }
 
     private static let lock = Statement(
         "migration_lock", prepared: false, "SELECT pg_advisory_xact_lock(hashtext('leads_crm.schema_migrations'))")
+    /// Everything belongs to whoever migrated first, also what a superuser or another member of that role adds.
+    private static let becomeOwner = Statement(
+        "migration_become_owner", prepared: false,
+        """
+        SELECT set_config('role', pg_get_userbyid(relowner), true) FROM pg_class
+        WHERE oid = to_regclass('schema_migrations') AND pg_has_role(relowner, 'MEMBER')
+        """)
     private static let hasLedger = Statement(
         "migration_has_ledger", prepared: false, "SELECT to_regclass('schema_migrations') IS NOT NULL")
     private static let ledger = Statement(
@@ -81,6 +96,7 @@ public enum Migrations {
             do {
                 try connection.run(script: "BEGIN")
                 _ = try connection.run(lock())
+                _ = try connection.run(becomeOwner())
                 // Also makes this session notice what another one created while it waited for the lock.
                 try connection.run(
                     script: """
@@ -99,7 +115,8 @@ public enum Migrations {
                 try connection.run(script: "COMMIT")
             } catch {
                 try? connection.rollBack()
-                throw error
+                guard case PostgresError.server(let refusal) = error, refusal.sqlState == "42501" else { throw error }
+                throw Failure.forbidden(version: migration.version, refusal.message)
             }
         }
         return applied

@@ -25,13 +25,13 @@ struct Cluster: Sendable {
         installation = try await Installation.find(for: directory.appending("data"))
     }
 
-    /// A libpq URL for the database.
-    var url: String {
+    /// A libpq URL for the database and one of its roles.
+    func url(role: String) -> String {
         let plain = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/".utf8)
         let host = socketDirectory.string.utf8.map { byte in
             plain.contains(byte) ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
         }
-        return "postgresql://leads_crm@/leads_crm?host=\(host.joined())&port=\(Cluster.port)"
+        return "postgresql://\(role)@/leads_crm?host=\(host.joined())&port=\(Cluster.port)"
     }
 
     /// The PID of the postmaster.
@@ -97,6 +97,8 @@ struct Cluster: Sendable {
             "listen_addresses": "", "unix_socket_directories": socketDirectory.string, "port": Cluster.port,
             "max_connections": "200", "shared_buffers": "256MB", "min_wal_size": "1GB", "max_wal_size": "4GB",
             "checkpoint_timeout": "15min", "jit": "off",
+            // What leads wrote stands in parameters and in details of errors; neither comes into the log.
+            "log_error_verbosity": "terse", "log_parameter_max_length": "0", "log_parameter_max_length_on_error": "0",
         ]
         return builtIn.merging(settings) { $1 }
             .map { "-c '" + "\($0)=\($1)".replacing("'", with: #"'\''"#) + "'" }

@@ -14,7 +14,7 @@
 /// a server left behind without users is found running and used by the next start.
 public struct EmbeddedPostgres: Sendable {
     /// A libpq URL: unix socket, database `leads_crm`, role `leads_crm`, which is a superuser of this server.
-    public let url: String
+    public var url: String { url(role: "leads_crm") }
 
     private let cluster: Cluster
     private let start: FileLock
@@ -43,9 +43,12 @@ public struct EmbeddedPostgres: Sendable {
                 try await cluster.start(settings: settings)
                 _ = try users.tryLock(LOCK_SH)
             }
-            return EmbeddedPostgres(url: cluster.url, cluster: cluster, start: start, users: users)
+            return EmbeddedPostgres(cluster: cluster, start: start, users: users)
         }.value
     }
+
+    /// The same URL for another role, which needs no password.
+    public func url(role: String) -> String { cluster.url(role: role) }
 
     /// The PID of the postmaster.
     ///

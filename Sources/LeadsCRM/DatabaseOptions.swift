@@ -1,6 +1,5 @@
 import ArgumentParser
 import CRM
-import EmbeddedPostgres
 import Postgres
 
 #if canImport(Glibc)
@@ -21,11 +20,13 @@ struct DatabaseOptions: ParsableArguments {
             """, valueName: "url"))
     var databaseURL: String?
 
-    private static let directory = ".leads-crm"
 
     /// The database of one run.
     struct Database {
+        /// For an instance.
         let url: String
+        /// For what changes tables, or writes more than an instance may.
+        let ownerURL: String
         /// Whether it is the current folder's own.
         let isPrivate: Bool
     }
@@ -34,7 +35,7 @@ struct DatabaseOptions: ParsableArguments {
     struct Missing: Error, CustomStringConvertible {
         let description = """
             There is no database: neither --database-url nor DATABASE_URL names one, and this folder has no \
-            private PostgreSQL (\(directory)/).
+            private PostgreSQL (\(PrivatePostgres.directory)/).
               → name one, or go to the folder where 'leads-crm serve' or 'leads-crm demo' made one; either makes one here
             """
     }
@@ -49,12 +50,13 @@ struct DatabaseOptions: ParsableArguments {
     func use<Result>(
         _ environment: Settings, creates: Bool = false, _ body: (Database) async throws -> Result
     ) async throws -> Result {
-        if let url = url(environment) { return try await body(Database(url: url, isPrivate: false)) }
-        guard creates || access(Self.directory + "/data", F_OK) == 0 else { throw Missing() }
-        let postgres = try await EmbeddedPostgres.start(in: Self.directory)
+        if let url = url(environment) { return try await body(Database(url: url, ownerURL: url, isPrivate: false)) }
+        guard creates || access(PrivatePostgres.directory + "/data", F_OK) == 0 else { throw Missing() }
+        let postgres = try await PrivatePostgres.start()
         let result: Swift.Result<Result, any Error>
         do {
-            result = .success(try await body(Database(url: postgres.url, isPrivate: true)))
+            let database = Database(url: postgres.serviceURL, ownerURL: postgres.ownerURL, isPrivate: true)
+            result = .success(try await body(database))
         } catch {
             result = .failure(error)
         }
@@ -70,7 +72,7 @@ struct DatabaseOptions: ParsableArguments {
     ) async throws -> Result {
         let preparesStatements = try environment.isOn("prepared.statements")
         return try await use(environment, creates: creates) { database in
-            let configuration = ConnectionConfiguration(url: database.url, preparesStatements: preparesStatements)
+            let configuration = ConnectionConfiguration(url: database.ownerURL, preparesStatements: preparesStatements)
             var connection: Connection
             do { connection = try Connection(configuration) } catch PostgresError.connectionLost(let reason) {
                 throw Unconnected(configuration, reason)

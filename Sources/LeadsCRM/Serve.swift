@@ -44,12 +44,13 @@ struct Serve: AsyncParsableCommand {
         var configuration = try settings.crm(url: "")
         try await database.use(settings, creates: true) { database in
             configuration.connection.url = database.url
-            try await serve(configuration, isPrivate: database.isPrivate, documentation, settings)
+            try await serve(configuration, database, documentation, settings)
         }
     }
 
     private func serve(
-        _ configuration: CRM.Configuration, isPrivate: Bool, _ documentation: Documentation, _ settings: Settings
+        _ configuration: CRM.Configuration, _ database: DatabaseOptions.Database, _ documentation: Documentation,
+        _ settings: Settings
     ) async throws {
         let logger = Logger(label: "leads-crm")
         let delay = try settings.duration("shutdown.delay", default: 0, in: 0...3600)
@@ -57,7 +58,9 @@ struct Serve: AsyncParsableCommand {
         let operatorLimit = try settings.int("metrics.per.operator", default: 100, in: 0...10_000)
         let host = host ?? settings.string("host") ?? "127.0.0.1"
         let allowedHosts = try settings.allowedHosts(listeningOn: host)
-        try await migrate(configuration.connection, logger)
+        var migrating = configuration.connection
+        migrating.url = database.ownerURL
+        try await migrate(migrating, logger)
 
         let registry = PrometheusRegistry(MetricsPage.families)
         MetricsSystem.bootstrap(registry)
@@ -70,7 +73,7 @@ struct Serve: AsyncParsableCommand {
             configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: nil),
             onServerRunning: { channel in
                 // A private PostgreSQL's URL holds no secret.
-                greet(at: channel.localAddress!, database: isPrivate ? configuration.connection.url : nil)
+                greet(at: channel.localAddress!, database: database.isPrivate ? database.ownerURL : nil)
             },
             logger: logger)
         // Stopped in reverse order: first load balancers are told, then the server stops, once its requests are

@@ -23,10 +23,17 @@ public struct ConnectionConfiguration: Sendable {
         self.preparesStatements = preparesStatements
     }
 
-    /// Whether libpq can read the URL. What it says of one that it cannot quotes parts of it, the password perhaps.
+    /// Whether libpq can read the URL, and reads no part of a password as something else. What it says of a URL that it
+    /// cannot use quotes parts of it.
     public var isWellFormed: Bool {
-        // Anything else is the name of a database.
-        guard url.contains("=") || url.hasPrefix("postgresql://") || url.hasPrefix("postgres://") else { return true }
+        if let prefix = ["postgresql://", "postgres://"].first(where: url.hasPrefix) {
+            // libpq ends a password at the first "@", and looks for none behind the first "/".
+            let parts = url.dropFirst(prefix.count).split(separator: "@", omittingEmptySubsequences: false)
+            guard parts.count == 1 || parts.count == 2 && !parts[0].contains("/") else { return false }
+        } else if !url.contains("=") {
+            // The name of a database, or a URL with a slip at its beginning.
+            return !url.contains("@") && !url.contains("/")
+        }
         let options = PQconninfoParse(url, nil)
         defer { PQconninfoFree(options) }
         return options != nil
@@ -34,7 +41,7 @@ public struct ConnectionConfiguration: Sendable {
 
     /// Whether no server answers, or one that is starting or stopping: what a later try may find changed.
     public var isServerAway: Bool {
-        [PQPING_REJECT, PQPING_NO_RESPONSE].contains(withKeywords { PQpingParams($0, $1, 1) })
+        isWellFormed && [PQPING_REJECT, PQPING_NO_RESPONSE].contains(withKeywords { PQpingParams($0, $1, 1) })
     }
 
     /// The SQLSTATE with which the server refuses a connection, found by one more attempt; `nil`: it does not answer, or
@@ -85,8 +92,13 @@ public struct Connection: ~Copyable {
 
     /// Connects, within 3 seconds per host unless the URL says otherwise.
     ///
-    /// - Throws: ``PostgresError/connectionLost(_:)`` with libpq's reason.
+    /// - Throws: ``PostgresError/connectionLost(_:)`` with libpq's reason, which has no password.
     public init(_ configuration: ConnectionConfiguration) throws(PostgresError) {
+        guard configuration.isWellFormed else {
+            throw .connectionLost(
+                "the database URL cannot be read (it is not shown: it may hold a password, whose special characters "
+                    + "are to be written as %XX)")
+        }
         guard let handle = configuration.withKeywords({ PQconnectdbParams($0, $1, 1) }) else {
             throw .connectionLost("out of memory")
         }

@@ -31,6 +31,42 @@ extension System {
             }
         }
 
+        @Test(
+            "No part of a password is printed, whatever keeps its URL from being read",
+            arguments: [
+                "postgresql://u:S3cr%ZZet@127.0.0.1:1/x", "postgresql://u:S3cr/ZZet@127.0.0.1:1/x",
+                "postgresql://u:S3cr@ZZet@127.0.0.1:1/x", "postgresql://u:12345?S3cr/ZZet@127.0.0.1:1/x",
+                "u:S3crZZet@127.0.0.1/x", "postgresq://u:S3crZZet@127.0.0.1/x", "host=127.0.0.1 password=S3cr ZZet",
+                "host=127.0.0.1 passwort=S3crZZet", "host=127.0.0.1 password='S3crZZet",
+                "postgresql://u:S3crZZet@127.0.0.1:1/x?a=b",
+            ])
+        func unreadableURL(url: String) async throws {
+            for arguments in [["serve", "--port", "0"], ["migrate"], ["check"], ["report"], ["demo"], ["doctor"]] {
+                let output = try await Command.run(arguments, environment: ["DATABASE_URL": url])
+                #expect(output.status == 1)
+                #expect(output.description.contains("cannot be read"), "\(output)")
+                for part in ["S3cr", "ZZet", "12345"] { #expect(!output.description.contains(part), "\(output)") }
+            }
+        }
+
+        @Test("What takes the tables' owner says so to another role, and changes nothing")
+        func notOwner() async throws {
+            try await TestDatabase.with { database in
+                let url = ["--database-url", database.serviceURL]
+                let demo = try await Command.run(["demo"] + url)
+                #expect(demo.status == 1)
+                #expect(demo.standardError.contains("takes the role that owns the tables, leads_crm_owner"), "\(demo)")
+                #expect(try await Command.run(["check"] + url).status == 0)
+                #expect(try await Command.run(["report", "operator_load"] + url).status == 0)
+                try await Psql(database.url).query("DELETE FROM schema_migrations WHERE version > 1")
+                for arguments in [["migrate"], ["serve", "--port", "0"]] {
+                    let output = try await Command.run(arguments + url)
+                    #expect(output.status == 1)
+                    #expect(output.standardError.contains("leads-crm migrate as the role that owns"), "\(output)")
+                }
+            }
+        }
+
         @Test("migrate applies what is pending, once; --status says so and changes nothing")
         func migrate() async throws {
             try await TestDatabase.with(.none) { database in
@@ -139,9 +175,9 @@ extension System {
                 (["migrate", "--to", "x"], [:], "--to"),
                 (["migrate"], [:], "DATABASE_URL"),
                 (["check"], [:], "DATABASE_URL"),
-                (["migrate", "--database-url", "postgresql://[::1/x"], [:], "IPv6"),
+                (["migrate", "--database-url", "postgresql://[::1/x"], [:], "cannot be read"),
                 (["migrate", "--database-url", "postgresql://127.0.0.1:1/x"], [:], "127.0.0.1"),
-                (["serve", "--database-url", "postgresql://[::1/x"], [:], "IPv6"),
+                (["serve", "--database-url", "postgresql://[::1/x"], [:], "cannot be read"),
                 (["serve"], ["REQUEST_TIMEOUT": "soon"], "REQUEST_TIMEOUT"),
                 (["serve"], ["DOCS_ASSETS_DIR": "/nowhere"], "DOCS_ASSETS_DIR: /nowhere/swagger-ui-bundle.js"),
                 (["serve"], ["PORT": "soon"], "PORT"),

@@ -21,10 +21,10 @@ struct Desk: Sendable {
         instances count: Int = 1, environment: [String: String] = [:], _ body: (Desk) async throws -> Void
     ) async throws {
         try await TestDatabase.with { database in
-            try await withInstances(count, on: database.url, environment: environment) { instances in
+            try await withInstances(count, on: database.serviceURL, environment: environment) { instances in
                 try await body(Desk(database: database, psql: Psql(database.url), instances: instances))
             }
-            let check = try await Command.run(["check", "--database-url", database.url])
+            let check = try await Command.run(["check", "--database-url", database.serviceURL])
             #expect(check.status == 0, "\(check)")
         }
     }

@@ -26,7 +26,9 @@ extension System {
                 #expect(!output.standardOutput.contains("FAIL") && !output.standardOutput.contains("\u{1b}"))
                 for subject in [
                     "settings", "open files", "address", "connection", "version", "writing", "encoding", "durability",
-                    "isolation", "clock", "connections", "pooler", "migrations", "rights", "triggers", "counters",
+                    "isolation", "logging", "clock", "connections", "pooler", "migrations", "rights", "role",
+                    "triggers",
+                    "counters",
                 ] { #expect(finding(subject, in: output) != nil, "\(subject): \(output)") }
                 // The tests' own PostgreSQL does without.
                 #expect(finding("durability", in: output)?.contains("ALTER SYSTEM RESET fsync") == true, "\(output)")
@@ -62,6 +64,59 @@ extension System {
             }
         }
 
+        @Test("A superuser, the owner and whoever may write counters are a warning; the service's role is none")
+        func roles() async throws {
+            try await TestDatabase.with { database in
+                for (url, word) in [(database.url, "is a superuser"), (database.ownerURL, "owns the tables")] {
+                    let output = try await run(url)
+                    #expect(output.status == 0)
+                    let found = finding("role", in: output)
+                    #expect(found?.hasPrefix("warn") == true && found?.contains(word) == true, "\(output)")
+                    #expect(found?.contains("leads_crm_service in DATABASE_URL") == true, "\(output)")
+                }
+                #expect(finding("role", in: try await run(database.serviceURL))?.hasPrefix("ok") == true)
+                try await Psql(database.url).query("GRANT DELETE ON contact_events TO leads_crm_service")
+                let output = try await run(database.serviceURL)
+                #expect(finding("role", in: output)?.hasPrefix("warn") == true, "\(output)")
+            }
+        }
+
+        @Test("Settings by which PostgreSQL's log would get parameters or details of errors are a warning")
+        func logging() async throws {
+            try await TestDatabase.with { database in
+                #expect(finding("logging", in: try await run(database.serviceURL))?.hasPrefix("ok") == true)
+                let psql = try Psql(database.url)
+                let name = try await psql.query("SELECT current_database()")[0][0]
+                for (setting, value, safe) in [
+                    ("log_error_verbosity", "default", "terse"), ("log_parameter_max_length_on_error", "80", "0"),
+                ] {
+                    try await psql.query("ALTER DATABASE \(name) SET \(setting) = '\(value)'")
+                    let output = try await run(database.serviceURL)
+                    #expect(output.status == 0)
+                    let found = finding("logging", in: output)
+                    #expect(found?.hasPrefix("warn") == true, "\(output)")
+                    #expect(found?.contains("ALTER SYSTEM SET \(setting) = \(safe);") == true, "\(output)")
+                }
+                // Only where statements are logged at all.
+                try await psql.query("ALTER DATABASE \(name) SET log_parameter_max_length = -1")
+                #expect(!(try await run(database.serviceURL)).standardOutput.contains("SET log_parameter_max_length ="))
+                try await psql.query("ALTER DATABASE \(name) SET log_min_duration_statement = '1min'")
+                let output = try await run(database.serviceURL)
+                #expect(
+                    finding("logging", in: output)?.contains("SET log_parameter_max_length = 0;") == true, "\(output)")
+            }
+        }
+
+        @Test("Who cannot migrate is told who can")
+        func pendingForService() async throws {
+            try await TestDatabase.with { database in
+                try await Psql(database.url).query("DELETE FROM schema_migrations WHERE version = 3")
+                let output = try await run(database.serviceURL)
+                #expect(output.status == 1)
+                #expect(output.standardOutput.contains("leads-crm migrate as leads_crm_owner"), "\(output)")
+            }
+        }
+
         @Test("A database that a newer program has migrated is a warning")
         func newer() async throws {
             try await TestDatabase.with { database in
@@ -84,7 +139,9 @@ extension System {
                 let output = try await run(try #require(url.string))
                 #expect(output.status == 1)
                 let found = finding("rights", in: output)
-                #expect(found?.hasPrefix("FAIL") == true && found?.contains("TO \(role);") == true, "\(output)")
+                #expect(
+                    found?.hasPrefix("FAIL") == true && found?.contains("GRANT leads_crm_service TO \(role)") == true,
+                    "\(output)")
                 try await psql.query("DROP ROLE \(role)")
             }
         }
@@ -94,6 +151,7 @@ extension System {
             arguments: [
                 ("postgresql://u:s3cret@127.0.0.1:1/x", "127.0.0.1"),
                 ("postgresql://u:s3c%ret@127.0.0.1/x", "cannot be read"),
+                ("postgresql://u:s3c/ret@127.0.0.1/x", "cannot be read"),
                 ("host=127.0.0.1 port=1 password=s3cret s3cret", "cannot be read"),
             ])
         func noServer(url: String, word: String) async throws {

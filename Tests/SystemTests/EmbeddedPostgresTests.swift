@@ -1,5 +1,6 @@
 import EmbeddedPostgres
 import Foundation
+import Postgres
 import TestSupport
 import Testing
 
@@ -33,6 +34,21 @@ extension System {
             let socketDirectory = try #require(try await psql.query("SHOW unix_socket_directories").first?.first)
             let permissions = try FileManager.default.attributesOfItem(atPath: socketDirectory)[.posixPermissions]
             #expect(permissions as? Int == 0o700)
+            try await server.stop()
+        }
+
+        @Test("What leads wrote does not come into its log, though a statement that brings it fails or is slow")
+        func logsNobody() async throws {
+            let server = try await EmbeddedPostgres.start(
+                in: directory, settings: ["fsync": "off", "log_min_duration_statement": "0"])
+            try await Psql(server.url).query("CREATE TABLE leads (email text CONSTRAINT leads_email_key UNIQUE)")
+            var connection = try Connection(ConnectionConfiguration(url: server.url))
+            let insert = Statement("insert", "INSERT INTO leads VALUES ($1::text)")
+            _ = try connection.run(insert(.text("anna@example.org")))
+            #expect(throws: PostgresError.self) { _ = try connection.run(insert(.text("anna@example.org"))) }
+            let log = try String(contentsOfFile: directory + "/postgresql.log", encoding: .utf8)
+            #expect(log.contains("leads_email_key") && log.contains("INSERT INTO leads VALUES ($1::text)"))
+            #expect(!log.contains("anna@example.org"))
             try await server.stop()
         }
 

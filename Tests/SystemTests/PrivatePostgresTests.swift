@@ -1,3 +1,4 @@
+import EmbeddedPostgres
 import Foundation
 import TestSupport
 import Testing
@@ -32,6 +33,26 @@ extension System {
             let last = try self.postmaster(in: directory)
             #expect(try await third.stop(SIGTERM) == 0)
             #expect(!isRunning(last))
+        }
+
+        @Test("It serves as a role that cannot write counters, and a folder of a superuser's goes to the owner")
+        func roles() async throws {
+            let directory = try ScratchDirectory.makeSubdirectory("roles")
+            let server = try await EmbeddedPostgres.start(in: directory + "/.leads-crm", settings: ["fsync": "off"])
+            // As the versions did that knew one role only.
+            let old = try await Command.run(["migrate", "--to", "6", "--database-url", server.url])
+            #expect(old.status == 0, "\(old)")
+            try await Psql(server.url).query("INSERT INTO operators (name) VALUES ('Анна')")
+            let instance = try await start(in: directory)
+            #expect(try await instance.client.patch("/api/v1/operators/1", ["max_load": 3]).status == 200)
+            let users = "SELECT DISTINCT usename FROM pg_stat_activity WHERE application_name = 'leads-crm' ORDER BY 1"
+            #expect(try await Psql(server.url).query(users) == [["leads_crm_service"]])
+            let printed = try #require(
+                instance.command.standardOutput.split(separator: "'").first { $0.hasPrefix("postgresql:") })
+            let owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
+            #expect(try await Psql(String(printed)).query(owners) == [["leads_crm_owner"]])
+            #expect(try await instance.stop() == 0)
+            try await server.stop()
         }
 
         @Test("After kill -9 of the instance alone, the next start uses the PostgreSQL that it left, and stops it")

@@ -1,11 +1,13 @@
+import CRM
 import EmbeddedPostgres
 import Foundation
+import Postgres
 
 /// The private PostgreSQL of this test process: started when the first test needs it, gone when the process ends.
 public enum TestCluster {
-    /// The URL of a database of the cluster.
-    static func url(ofDatabase name: String) async throws -> String {
-        try await postgres.value.url(ofDatabase: name)
+    /// The URL of a database of the cluster, for one of its roles.
+    static func url(ofDatabase name: String, role: String) async throws -> String {
+        try await postgres.value.url(ofDatabase: name, role: role)
     }
 
     /// Runs a statement in the cluster's own database, from which no test reads.
@@ -13,7 +15,7 @@ public enum TestCluster {
         try await maintenance.value.query(statement)
     }
 
-    /// The name of a database that has all migrations and no rows.
+    /// The name of a database that has all migrations and no rows, and belongs to the service's roles.
     static var template: String {
         get async throws { try await migrated.value }
     }
@@ -32,15 +34,19 @@ public enum TestCluster {
     private static let migrated = Task {
         let name = "migrated"
         try await execute("CREATE DATABASE \(name)")
-        let result = try await Command.run(["migrate", "--database-url", url(ofDatabase: name)])
+        var superuser = try Connection(ConnectionConfiguration(url: try await url(ofDatabase: name, role: "leads_crm")))
+        try Roles.establish(on: &superuser)
+        let owner = try await url(ofDatabase: name, role: "leads_crm_owner")
+        let result = try await Command.run(["migrate", "--database-url", owner])
         guard result.status == 0 else { throw Command.Failure("migrate: \(result)") }
         return name
     }
 }
 
 extension EmbeddedPostgres {
-    /// The URL of another database of this cluster.
-    func url(ofDatabase name: String) throws -> String {
+    /// The URL of another database of this cluster, for one of its roles.
+    func url(ofDatabase name: String, role: String) throws -> String {
+        let url = url(role: role)
         guard var components = URLComponents(string: url) else { throw URLError(.badURL) }
         components.path = "/" + name
         return components.string ?? url

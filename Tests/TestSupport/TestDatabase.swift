@@ -2,8 +2,12 @@ import Foundation
 
 /// A database that one test has to itself.
 public struct TestDatabase: Sendable {
-    /// A libpq URL.
+    /// A libpq URL for a superuser, who may do and see everything.
     public let url: String
+    /// A libpq URL for the role that instances connect as.
+    public let serviceURL: String
+    /// A libpq URL for the role that owns the tables.
+    public let ownerURL: String
 
     public enum Content: Sendable {
         /// Nothing: no tables.
@@ -24,7 +28,11 @@ public struct TestDatabase: Sendable {
         try await TestCluster.execute("CREATE DATABASE \(name) TEMPLATE \(template)")
         let result: Result<Value, any Error>
         do {
-            result = .success(try await body(TestDatabase(url: TestCluster.url(ofDatabase: name))))
+            let database = TestDatabase(
+                url: try await TestCluster.url(ofDatabase: name, role: "leads_crm"),
+                serviceURL: try await TestCluster.url(ofDatabase: name, role: "leads_crm_service"),
+                ownerURL: try await TestCluster.url(ofDatabase: name, role: "leads_crm_owner"))
+            result = .success(try await body(database))
         } catch {
             result = .failure(error)
         }

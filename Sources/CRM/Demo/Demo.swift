@@ -48,8 +48,9 @@ public struct Demo: Sendable {
     /// - Parameters:
     ///   - connection: To a database with all migrations.
     ///   - progress: Called with the number of contacts so far.
-    /// - Throws: ``Failure``, ``PostgresError``; nothing was changed then.
+    /// - Throws: ``Failure``, ``Roles/NotOwner``, ``PostgresError``; nothing was changed then.
     public func run(on connection: inout Connection, progress: (Int) -> Void) throws -> Summary {
+        try Roles.requireOwner(on: &connection)
         do {
             try connection.run(script: "BEGIN")
             try connection.run(script: "SET LOCAL lock_timeout = '10s'")

@@ -66,11 +66,12 @@ public enum SQLiteImport {
     ///   - connection: To a database with all migrations.
     ///   - tell: Called during the import. Changes are final only when it has returned.
     /// - Returns: What became of the rows of each table.
-    /// - Throws: ``Failure``, ``PostgresError``; nothing was changed then, unless the error is
+    /// - Throws: ``Failure``, ``Roles/NotOwner``, ``PostgresError``; nothing was changed then, unless the error is
     ///   ``PostgresError/commitOutcomeUnknown(_:)``. The import can be run again in any case.
     public static func run(
         _ path: String, on connection: inout Connection, tell: @escaping (Event) -> Void
     ) throws -> [Count] {
+        try Roles.requireOwner(on: &connection)
         let old = try OldDatabase(path: path)
         try old.checkTables()
         var rows = try RowImport(total: Table.allCases.reduce(0) { try $0 + old.count($1) }, tell: tell)

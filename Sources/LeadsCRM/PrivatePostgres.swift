@@ -1,0 +1,32 @@
+import CRM
+import EmbeddedPostgres
+import Postgres
+
+/// The private PostgreSQL in `.leads-crm/`, with the roles of ``Roles``.
+struct PrivatePostgres {
+    /// Where it is, from the current folder.
+    static let directory = ".leads-crm"
+
+    private let server: EmbeddedPostgres
+
+    /// Starts or joins it; ``stop()`` lets go.
+    static func start() async throws -> PrivatePostgres {
+        let server = try await EmbeddedPostgres.start(in: directory)
+        do {
+            var connection = try Connection(ConnectionConfiguration(url: server.url))
+            try Roles.establish(on: &connection)
+        } catch {
+            try await server.stop()
+            throw error
+        }
+        return PrivatePostgres(server: server)
+    }
+
+    /// For migrations, for commands that write as the owner, and for a person with psql.
+    var ownerURL: String { server.url(role: "leads_crm_owner") }
+
+    /// For instances.
+    var serviceURL: String { server.url(role: "leads_crm_service") }
+
+    func stop() async throws { try await server.stop() }
+}

@@ -1,0 +1,62 @@
+-- The roles of Leads CRM: leads_crm_owner owns everything and migrates, leads_crm_service is who instances connect as,
+-- leads_crm_reporting reads reports. To be run by a superuser in the service's database, before its migrations or after,
+-- as often as you like: what is so already is left alone. The roles get no password here, see login_roles.sql.
+BEGIN;
+
+SET LOCAL lock_timeout = '10s';
+
+-- The lock of the migrations: several may run this at once.
+DO $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('leads_crm.schema_migrations'));
+END
+$$;
+
+DO $$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN
+        SELECT format('CREATE ROLE %I %s', r.name, r.attribute)
+        FROM (VALUES ('leads_crm_owner', 'LOGIN'), ('leads_crm_service', 'LOGIN'), ('leads_crm_reporting', 'NOLOGIN'))
+            AS r (name, attribute)
+        WHERE NOT EXISTS (SELECT FROM pg_roles AS p WHERE p.rolname = r.name)
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+
+    -- To be able to migrate.
+    EXECUTE format('GRANT CREATE, CONNECT ON DATABASE %I TO leads_crm_owner', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO leads_crm_service', current_database());
+    GRANT USAGE, CREATE ON SCHEMA public TO leads_crm_owner;
+    GRANT USAGE ON SCHEMA public TO leads_crm_service;
+    REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+
+    -- What belongs to whoever migrated so far, but for extensions; sequences follow their tables.
+    FOR statement IN
+        WITH ledger AS (SELECT relowner AS owner FROM pg_class WHERE oid = to_regclass('public.schema_migrations'))
+        SELECT format('ALTER %s %s OWNER TO leads_crm_owner', o.kind, o.name)
+        FROM (
+            SELECT c.oid, c.relowner AS owner, CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind,
+                c.oid::regclass::text AS name
+            FROM pg_class AS c
+            WHERE c.relnamespace IN (to_regnamespace('public'), to_regnamespace('reporting')) AND c.relkind IN ('r', 'v')
+            UNION ALL
+            SELECT p.oid, p.proowner, 'ROUTINE', p.oid::regprocedure::text FROM pg_proc AS p
+            WHERE p.pronamespace = to_regnamespace('public')
+            UNION ALL
+            SELECT n.oid, n.nspowner, 'SCHEMA', 'reporting' FROM pg_namespace AS n WHERE n.nspname = 'reporting'
+        ) AS o JOIN ledger USING (owner)
+        WHERE o.owner <> 'leads_crm_owner'::regrole
+            AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = o.oid AND d.deptype = 'e')
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+
+    IF to_regprocedure('public.grant_rights()') IS NOT NULL THEN
+        PERFORM public.grant_rights();
+    END IF;
+END
+$$;
+
+COMMIT;
