@@ -76,6 +76,7 @@ extension System {
                 try await desk.psql.query(
                     """
                     CREATE SEQUENCE attempts;
+                    GRANT USAGE ON SEQUENCE attempts TO leads_crm_service;
                     CREATE FUNCTION conflict_once() RETURNS trigger LANGUAGE plpgsql AS $$
                     BEGIN
                         IF nextval('attempts') = 1 THEN RAISE serialization_failure; END IF;

@@ -24,7 +24,7 @@ extension System {
 
                 // A session that is open already learns of a primary that was demoted in the same way.
                 let database = try await desk.psql.query("SELECT current_database()")[0][0]
-                let role = try await desk.psql.query("SELECT current_user")[0][0]
+                let role = "leads_crm_service"
                 try await desk.psql.query(
                     "ALTER ROLE \(role) IN DATABASE \(database) SET default_transaction_read_only = on")
                 try await desk.psql.query(
