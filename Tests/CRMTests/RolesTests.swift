@@ -66,15 +66,17 @@ import Testing
         try await TestDatabase.with { database in
             let psql = try Psql(database.url)
             try await fill(psql)
-            // These match better than those of pg_catalog, which take any array.
+            // It matches better than the one of pg_catalog, which takes any type.
             for statement in [
-                "CREATE FUNCTION public.unnest(bigint[], OUT bigint) RETURNS SETOF bigint LANGUAGE sql AS 'SELECT 9'",
-                "CREATE AGGREGATE public.array_agg(bigint) (SFUNC = array_append, STYPE = bigint[], INITCOND = '{9}')",
+                "CREATE FUNCTION public.none(bigint[], bigint) RETURNS bigint[] LANGUAGE sql AS $$SELECT '{}'::bigint[]$$",
+                "CREATE AGGREGATE public.array_agg(bigint) (SFUNC = public.none, STYPE = bigint[], INITCOND = '{}')",
             ] { try await psql.query(statement) }
+            // A new session, which has planned nothing yet.
+            let writer = try Psql(database.url)
             await #expect(throws: Psql.Failure.self) {
-                try await psql.query("INSERT INTO contacts (lead_id, source_id, operator_id) VALUES (1, 1, 1)")
+                try await writer.query("INSERT INTO contacts (lead_id, source_id, operator_id) VALUES (1, 1, 1)")
             }
-            try await psql.query("UPDATE contacts SET status = 'closed'")
+            try await writer.query("UPDATE contacts SET status = 'closed'")
             var connection = try connect(database.url)
             #expect(try Check().run(on: &connection) == [])
         }
