@@ -20,7 +20,6 @@ struct DatabaseOptions: ParsableArguments {
             """, valueName: "url"))
     var databaseURL: String?
 
-
     /// The database of one run.
     struct Database {
         /// For an instance.
