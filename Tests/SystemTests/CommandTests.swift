@@ -41,7 +41,9 @@ extension System {
                 "postgresql://u:S3crZZet@127.0.0.1:1/x?a=b",
             ])
         func unreadableURL(url: String) async throws {
-            for arguments in [["serve", "--port", "0"], ["migrate"], ["check"], ["report"], ["demo"], ["doctor"]] {
+            for arguments in [
+                ["serve", "--port", "0"], ["migrate"], ["check"], ["report", "waiting"], ["demo"], ["doctor"],
+            ] {
                 let output = try await Command.run(arguments, environment: ["DATABASE_URL": url])
                 #expect(output.status == 1)
                 #expect(output.description.contains("cannot be read"), "\(output)")
