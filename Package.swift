@@ -33,18 +33,14 @@ let package = Package(
             providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite"])]),
         .target(name: "Postgres", dependencies: ["CLibpq"], swiftSettings: settings),
         .target(name: "SQLite", dependencies: ["CSQLite"], swiftSettings: settings),
-        .target(name: "Distribution", swiftSettings: settings),
+        .target(name: "Model", swiftSettings: settings),
+        .target(name: "Distribution", dependencies: ["Model"], swiftSettings: settings),
+        .target(name: "Assignment", dependencies: ["Distribution", "Model"], swiftSettings: settings),
         .target(
             name: "Prometheus", dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")],
             swiftSettings: settings),
         .target(
-            name: "CRM",
-            dependencies: [
-                "Distribution", "Postgres", "SQLite",
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "Metrics", package: "swift-metrics"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-            ],
+            name: "Store", dependencies: ["Assignment", "Distribution", "Model", "Postgres"],
             exclude: ["sql/bench", "sql/login_roles.sql", "sql/reporting"],
             resources: [
                 .embedInCode("sql/migrations/0001_initial.sql"), .embedInCode("sql/migrations/0002_reporting.sql"),
@@ -54,9 +50,24 @@ let package = Package(
                 .embedInCode("sql/migrations/0006_batches_by_time.sql"),
                 .embedInCode("sql/migrations/0007_nfc_identifiers.sql"),
                 .embedInCode("sql/migrations/0008_least_privilege.sql"),
+                .embedInCode("sql/migrations/0009_maintenance.sql"),
                 .embedInCode("sql/roles.sql"),
             ],
             swiftSettings: settings),
+        .target(
+            name: "CRM",
+            dependencies: [
+                "Assignment", "Model", "Postgres", "Store",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "Demo", dependencies: ["Assignment", "Distribution", "Model", "Postgres", "Store"],
+            swiftSettings: settings),
+        .target(name: "Diagnosis", dependencies: ["Model", "Postgres", "Store"], swiftSettings: settings),
+        .target(name: "Import", dependencies: ["Model", "Postgres", "SQLite", "Store"], swiftSettings: settings),
         .target(
             name: "EmbeddedPostgres",
             dependencies: [.product(name: "Subprocess", package: "swift-subprocess")],
@@ -64,7 +75,7 @@ let package = Package(
         .target(
             name: "HTTPAPI",
             dependencies: [
-                "CRM", "Postgres", "Prometheus",
+                "CRM", "Model", "Postgres", "Prometheus",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
@@ -98,7 +109,8 @@ let package = Package(
         .executableTarget(
             name: "LeadsCRM",
             dependencies: [
-                "CRM", "EmbeddedPostgres", "HTTPAPI", "LoadTest", "PlainHTTP", "Postgres", "Prometheus",
+                "CRM", "Demo", "Diagnosis", "EmbeddedPostgres", "HTTPAPI", "Import", "LoadTest", "Model", "PlainHTTP",
+                "Postgres", "Prometheus", "Store",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -113,28 +125,33 @@ let package = Package(
         .executableTarget(
             name: "LaneBenchmark",
             dependencies: [
-                "CRM", "Distribution", "Postgres",
+                "Assignment", "Model", "Postgres", "Store",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
         .target(
             name: "TestSupport",
             dependencies: [
-                "CRM", "EmbeddedPostgres", "PlainHTTP", "Postgres",
+                "EmbeddedPostgres", "PlainHTTP", "Postgres", "Store",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
             path: "Tests/TestSupport", swiftSettings: settings),
-        .testTarget(name: "DistributionTests", dependencies: ["Distribution"], swiftSettings: settings),
+        .testTarget(name: "DistributionTests", dependencies: ["Distribution", "Model"], swiftSettings: settings),
         .testTarget(
             name: "PrometheusTests",
             dependencies: ["Prometheus", .product(name: "Metrics", package: "swift-metrics")],
             swiftSettings: settings),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: settings),
         .testTarget(
+            name: "AssignmentTests", dependencies: ["Assignment", "Distribution", "Model"], swiftSettings: settings),
+        .testTarget(
+            name: "StoreTests",
+            dependencies: ["Demo", "Import", "Model", "Postgres", "Store", "TestSupport"], swiftSettings: settings),
+        .testTarget(
             name: "CRMTests",
             dependencies: [
-                "CRM", "Distribution", "Postgres", "TestSupport",
+                "Assignment", "CRM", "Model", "Postgres", "Store", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -142,7 +159,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "HTTPAPITests",
-            dependencies: ["HTTPAPI", "TestSupport", .product(name: "NIOEmbedded", package: "swift-nio")],
+            dependencies: [
+                "CRM", "HTTPAPI", "Model", "TestSupport", .product(name: "NIOEmbedded", package: "swift-nio"),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "LoadTestTests",

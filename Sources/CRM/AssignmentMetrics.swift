@@ -1,4 +1,6 @@
+import Assignment
 import Metrics
+import Model
 import Postgres
 
 /// What is counted and timed of the lane's transactions.
@@ -53,7 +55,7 @@ struct AssignmentMetrics: Sendable {
         if admitted > 0 { count(.admitted, admitted) }
     }
 
-    func count(_ result: Result<Outcome, any Error>, of command: Command) {
+    func count(_ result: Result<AssignmentOutcome, any Error>, of command: AssignmentCommand) {
         switch (command, result) {
         case (_, .failure(CRMError.unavailable)): count(.unavailable)
         case (.register, .success(.contact(let details))): count(details.operator == nil ? .waiting : .assigned)

@@ -1,6 +1,8 @@
-import Distribution
+import Assignment
 import Logging
+import Model
 import Postgres
+import Store
 import Synchronization
 
 #if canImport(Glibc)
@@ -17,14 +19,14 @@ import Synchronization
 /// together into the next. An idle instance commits a single command at once, a busy one hundreds together, and no
 /// timer needs tuning. One thread owns the lane's connection.
 ///
-/// Failure: a conflict runs the whole transaction again; a batch that the database refuses is split until the
-/// culprit stands alone; after a lost COMMIT the batch's id tells what became of it. Each command is answered once,
-/// at its deadline at the latest, and is told "changed nothing" only if nothing can still change.
+/// Failure: ``BatchProgress`` decides what becomes of a batch; after a lost COMMIT the batch's id tells what became of
+/// it. Each command is answered once, at its deadline at the latest, and is told "changed nothing" only if nothing can
+/// still change.
 final class Dispatcher: Sendable {
     private struct Job: Sendable {
-        let command: Command
+        let command: AssignmentCommand
         let deadline: ContinuousClock.Instant
-        let reply: Reply<Outcome>
+        let reply: Reply<AssignmentOutcome>
 
         func expire(at now: ContinuousClock.Instant, with error: CRMError) -> Bool {
             guard deadline <= now else { return false }
@@ -36,15 +38,16 @@ final class Dispatcher: Sendable {
     /// What the lane has taken from the queue and not answered.
     private struct InFlight {
         var current: [Job] = []
-        /// Whether the transaction of `current` may be durable, or become so.
-        var mayCommit = false
+        var progress = BatchProgress()
         /// Parts of a batch that was split.
         var later: [[Job]] = []
         /// Sources at which contacts wait for another transaction to let them in.
         var backlog: Set<SourceID> = []
         /// Whether those come next, not the commands that queue: they take turns.
         var isBacklogNext = false
-        var obstacle = CRMError.Unavailable.deadline
+
+        /// Why a command that was not carried out in time was not.
+        var obstacle: CRMError { .unavailable(progress.isDatabaseAway ? .database : .deadline) }
     }
 
     private let configuration: ConnectionConfiguration
@@ -78,7 +81,7 @@ final class Dispatcher: Sendable {
     /// Carries out a command in one of the next transactions.
     ///
     /// - Throws: ``CRMError``; any other error is a defect.
-    func carryOut(_ command: Command, deadline: ContinuousClock.Instant) async throws -> Outcome {
+    func carryOut(_ command: AssignmentCommand, deadline: ContinuousClock.Instant) async throws -> AssignmentOutcome {
         try await withCheckedThrowingContinuation { continuation in
             let job = Job(command: command, deadline: deadline, reply: Reply(continuation))
             do throws(PostgresError) {
@@ -94,14 +97,15 @@ final class Dispatcher: Sendable {
     /// Answers the commands whose deadline has passed. To be called every few milliseconds.
     func expire(now: ContinuousClock.Instant = .now) {
         let obstacle = inFlight.withLock { inFlight in
-            let answer = CRMError.unavailable(inFlight.mayCommit ? .outcomeUnknown : inFlight.obstacle)
+            let obstacle = inFlight.obstacle
+            let answer = inFlight.progress.mayHaveCommitted ? CRMError.unavailable(.outcomeUnknown) : obstacle
             inFlight.current.removeAll { $0.expire(at: now, with: answer) }
             for index in inFlight.later.indices {
-                inFlight.later[index].removeAll { $0.expire(at: now, with: .unavailable(inFlight.obstacle)) }
+                inFlight.later[index].removeAll { $0.expire(at: now, with: obstacle) }
             }
-            return inFlight.obstacle
+            return obstacle
         }
-        for job in queue.removeExpired(now: now) { job.reply(.failure(CRMError.unavailable(obstacle))) }
+        for job in queue.removeExpired(now: now) { job.reply(.failure(obstacle)) }
     }
 
     /// Ends the lane once what waits is done.
@@ -111,12 +115,7 @@ final class Dispatcher: Sendable {
 
     private func runLane() {
         var connection: Connection?
-        var batches = 0
-        while let isWhole = takeBatch() {
-            carryOutCurrent(on: &connection, mayGrow: isWhole)
-            batches += 1
-            if batches % 1000 == 0 { _ = try? connection?.run(AssignmentStatements.forgetBatches()) }
-        }
+        while let isWhole = takeBatch() { carryOutCurrent(on: &connection, mayGrow: isWhole) }
     }
 
     /// Whether the batch comes from the queue, not from one that was split; `nil` when the lane is closed.
@@ -126,92 +125,90 @@ final class Dispatcher: Sendable {
         }
         var jobs = rest ?? []
         if rest == nil {
-            func size(_ waiting: ArraySlice<(job: Job, deadline: ContinuousClock.Instant)>) -> Int {
-                batchSize(waiting.lazy.map(\.job.command))
+            if backlog.isEmpty {
+                jobs = queue.take { fitting($0, into: Batch()) }
+            } else if !isBacklogNext {
+                jobs = queue.takeWaiting { fitting($0, into: Batch()) }
             }
-            if backlog.isEmpty { jobs = queue.take(size) } else if !isBacklogNext { jobs = queue.takeWaiting(size) }
             if jobs.isEmpty, !backlog.isEmpty {
-                let command = Command.admitWaiting(backlog.sorted())
+                let command = AssignmentCommand.admitWaiting(backlog.sorted())
                 jobs = [Job(command: command, deadline: .now + .seconds(10), reply: Reply(nil))]
             }
         }
         inFlight.withLock {
             $0.current = jobs
-            $0.mayCommit = false
+            let isDatabaseAway = $0.progress.isDatabaseAway
+            $0.progress = BatchProgress(isDatabaseAway: isDatabaseAway)
             $0.isBacklogNext = !isBacklogNext
         }
         return rest != nil ? false : jobs.isEmpty ? nil : true
     }
 
-    /// Adds what came while the batch waited at the gate: the busier the instances, the larger their batches.
-    private func grow() {
-        let current = inFlight.withLock { $0.current.map(\.command) }
-        let more = queue.takeWaiting { waiting in
-            batchSize(current + waiting.prefix(batchLimit).map(\.job.command)) - current.count
-        }
-        inFlight.withLock { $0.current += more }
+    /// How many of the commands that wait fit into a batch, from the first on.
+    private func fitting(
+        _ waiting: ArraySlice<(job: Job, deadline: ContinuousClock.Instant)>, into batch: Batch
+    ) -> Int {
+        var batch = batch
+        return waiting.prefix { batch.commands.count < batchLimit && batch.add($0.job.command) }.count
     }
 
-    /// The first commands that fit into one transaction: none names a contact that another one names, and a change of
-    /// operators or shares goes alone.
-    private func batchSize(_ commands: some Sequence<Command>) -> Int {
-        var named: Set<Int64> = []
-        var size = 0
-        for command in commands.prefix(batchLimit) {
-            switch command {
-            case .register, .admitWaiting: break
-            case .updateContact(let id, _): guard named.insert(id.rawValue).inserted else { return size }
-            case .updateOperator, .setDistribution: return max(size, 1)
-            }
-            size += 1
-        }
-        return size
+    /// Adds what came while the batch waited at the gate: the busier the instances, the larger their batches.
+    private func grow() {
+        let batch = Batch(inFlight.withLock { $0.current.map(\.command) })
+        let more = queue.takeWaiting { fitting($0, into: batch) }
+        inFlight.withLock { $0.current += more }
     }
 
     private func carryOutCurrent(on connection: inout Connection?, mayGrow: Bool) {
         var jobs = inFlight.withLock(\.current)
-        var transaction = AssignmentTransaction([], usesGate: usesGate)
-        /// The attempts that may have committed.
-        var unknown: [Int32: (jobs: [Job], plan: AssignmentTransaction.Plan)] = [:]
-        var attempt: Int32 = 0
-        var duplicates = 0
+        var transaction = AssignmentTransaction(usesGate: usesGate)
+        /// Of the attempts that may have committed.
+        var decided: [Int32: (jobs: [Job], decision: Decision)] = [:]
         while true {
             jobs = inFlight.withLock(\.current)
             guard let deadline = jobs.map(\.deadline).max() else { return }
-            attempt += 1
+            let (attempt, isUncertain) = inFlight.withLock {
+                let isUncertain = $0.progress.mayHaveCommitted
+                $0.progress.beginAttempt()
+                return ($0.progress.attempt, isUncertain)
+            }
             let start = ContinuousClock.now
             do {
                 try connect(&connection, deadline: deadline)
-                if !unknown.isEmpty, let committed = try transaction.committedAttempt(on: &connection!) {
-                    return finish(unknown[committed]!.jobs, unknown[committed]!.plan)
+                if isUncertain, let committed = try transaction.committedAttempt(on: &connection!) {
+                    return finish(decided[committed]!.jobs, decided[committed]!.decision)
                 }
                 let opening = try transaction.begin(on: &connection!, timeLimit: deadline - .now)
                 if mayGrow, attempt == 1 { grow() }
                 jobs = inFlight.withLock(\.current)
-                transaction.commands = jobs.map(\.command)
-                let plan = try transaction.plan(on: &connection!, after: opening)
-                guard let writes = plan.writes else {
+                transaction.batch = Batch(jobs.map(\.command))
+                let (decision, writes) = try transaction.decide(on: &connection!, after: opening)
+                guard decision.answers.count == jobs.count else {
+                    throw PostgresError.decoding("\(decision.answers.count) answers to \(jobs.count) commands")
+                }
+                guard let writes else {
                     try connection!.rollBack()
-                    return finish(jobs, plan)
+                    return finish(jobs, decision)
                 }
                 guard let lockLimit = beginCommit(of: jobs) else {
                     try connection!.rollBack()
                     continue
                 }
-                unknown[attempt] = (jobs, plan)
+                decided[attempt] = (jobs, decision)
                 let secondFlight = ContinuousClock.now
                 try transaction.commit(writes, lockLimit: lockLimit, attempt: attempt, on: &connection!)
-                metrics.record(batchSize: jobs.count, admitted: plan.admitted, start: start, secondFlight: secondFlight)
-                return finish(jobs, plan)
+                metrics.record(
+                    batchSize: jobs.count, admitted: decision.changes.admitted, start: start,
+                    secondFlight: secondFlight)
+                return finish(jobs, decision)
             } catch {
-                if case .commitOutcomeUnknown? = error as? PostgresError {} else { unknown[attempt] = nil }
                 recover(&connection)
-                inFlight.withLock { $0.mayCommit = !unknown.isEmpty }
-                if error.isDuplicateLead { duplicates += 1 }
-                if duplicates < 2, pauseBeforeRetry(after: error, attempt: attempt) { continue }
-                // An earlier attempt that is still under way would make a second one under a new id count twice.
-                guard unknown.isEmpty else { return fail(jobs, with: CRMError.unavailable(.outcomeUnknown)) }
-                return split(jobs, after: error)
+                switch next(after: error, size: jobs.count) {
+                case .retry(let longest): usleep(UInt32.random(in: 0...UInt32(longest / .microseconds(1))))
+                case .split: return split(after: error)
+                case .refuse: return refuse(jobs, after: error)
+                case .giveUp: return fail(jobs, with: CRMError.unavailable(.outcomeUnknown))
+                }
             }
         }
     }
@@ -224,11 +221,11 @@ final class Dispatcher: Sendable {
         let now = ContinuousClock.now
         let margin = Duration.milliseconds(20)
         return inFlight.withLock { inFlight in
-            let answer = CRMError.unavailable(inFlight.obstacle)
+            let answer = inFlight.obstacle
             inFlight.current.removeAll { $0.expire(at: now + margin, with: answer) }
             guard let first = inFlight.current.map(\.deadline).min(), inFlight.current.count == jobs.count
             else { return nil }
-            inFlight.mayCommit = true
+            inFlight.progress.beginCommit()
             return min(.milliseconds(100), first - margin - now)
         }
     }
@@ -240,7 +237,7 @@ final class Dispatcher: Sendable {
         }
         // PostgreSQL keeps to the deadline by itself; this is for one that no longer answers.
         connection!.deadline = deadline + .milliseconds(500)
-        inFlight.withLock { $0.obstacle = .deadline }
+        inFlight.withLock { $0.progress.connect() }
     }
 
     /// Rolls back; a connection that is not fit for the next transaction then is discarded.
@@ -249,54 +246,44 @@ final class Dispatcher: Sendable {
         if (try? connection?.rollBack()) == nil || connection?.isIdle != true { connection = nil }
     }
 
-    /// Waits, with full jitter, if running the same batch again can help.
-    private func pauseBeforeRetry(after error: any Error, attempt: Int32) -> Bool {
-        let longest: Duration
-        switch error as? PostgresError {
-        case .server(let error) where error.isConflict || error.isDuplicateLead:
-            logger.debug(
-                "conflict, trying again", metadata: ["sqlstate": "\(error.sqlState)", "attempt": "\(attempt)"])
-            longest = .milliseconds(min(1 << min(attempt, 7), 100))
-        case .server(let error) where error.constraint == "assignment_batches_pkey" || error.isTimeout:
-            longest = .milliseconds(10)
-        case .server(let error) where !error.asksForReconnect:
-            return false
-        case .deadlineExceeded:
-            longest = .zero
-        case .connectionLost, .commitOutcomeUnknown, .server:
-            logger.warning("\((error as! PostgresError).details)", metadata: ["attempt": "\(attempt)"])
-            inFlight.withLock { $0.obstacle = .database }
-            longest = .milliseconds(min(20 << min(attempt, 5), 500))
-        default: return false
+    private func next(after error: any Error, size: Int) -> BatchProgress.Next {
+        let (next, attempt, isDatabaseAway) = inFlight.withLock {
+            ($0.progress.fail(with: error, size: size), $0.progress.attempt, $0.progress.isDatabaseAway)
         }
-        metrics.countRetry(after: error as! PostgresError)
-        usleep(UInt32.random(in: 0...UInt32(longest / .microseconds(1))))
-        return true
+        if case .retry = next, let error = error as? PostgresError {
+            metrics.countRetry(after: error)
+            logger.log(
+                level: isDatabaseAway ? .warning : .debug, "trying again: \(error.details)",
+                metadata: ["attempt": "\(attempt)"])
+        }
+        return next
     }
 
-    private func split(_ jobs: [Job], after error: any Error) {
-        let details = (error as? PostgresError)?.details ?? "\(error)"
-        if jobs.count == 1 {
-            logger.error("command refused: \(details)")
-            return fail(jobs, with: CRMError(refusal: error) ?? error)
-        }
-        logger.warning("batch of \(jobs.count) refused, splitting it: \(details)")
+    private func split(after error: any Error) {
         inFlight.withLock { inFlight in
             let half = inFlight.current.count / 2
             inFlight.later.append(Array(inFlight.current[half...]))
             inFlight.later.append(Array(inFlight.current[..<half]))
             inFlight.current = []
         }
+        logger.warning("batch refused, splitting it: \(describe(error))")
     }
+
+    private func refuse(_ jobs: [Job], after error: any Error) {
+        logger.error("command refused: \(describe(error))")
+        fail(jobs, with: CRMError(refusal: error) ?? error)
+    }
+
+    private func describe(_ error: any Error) -> String { (error as? PostgresError)?.details ?? "\(error)" }
 
     private func fail(_ jobs: [Job], with error: any Error) {
         update(backlog: [], after: jobs)
         for job in jobs { job.reply(.failure(error)) }
     }
 
-    private func finish(_ jobs: [Job], _ plan: AssignmentTransaction.Plan) {
-        update(backlog: plan.backlog, after: jobs)
-        for (job, answer) in zip(jobs, plan.answers) { job.reply(answer.mapError { $0 }) }
+    private func finish(_ jobs: [Job], _ decision: Decision) {
+        update(backlog: decision.backlog, after: jobs)
+        for (job, answer) in zip(jobs, decision.answers) { job.reply(answer.mapError { $0 }) }
     }
 
     private func update(backlog: Set<SourceID>, after jobs: [Job]) {
@@ -304,43 +291,5 @@ final class Dispatcher: Sendable {
             for case .admitWaiting(let sources) in jobs.map(\.command) { inFlight.backlog.subtract(sources) }
             inFlight.backlog.formUnion(backlog)
         }
-    }
-}
-
-extension ServerError {
-    /// A lead's identifier is another one's. If that one was added meanwhile, the next attempt finds it; it happens
-    /// twice to one batch only if the batch and PostgreSQL do not agree on what is equal, and then it is split.
-    fileprivate var isDuplicateLead: Bool {
-        [
-            "leads_external_id_key", "leads_phone_key", "leads_email_key",
-            // The lead was left out by `INSERT … ON CONFLICT DO NOTHING`.
-            "contacts_lead_id_fkey",
-        ].contains(constraint)
-    }
-}
-
-extension Error {
-    fileprivate var isDuplicateLead: Bool {
-        if case .server(let error)? = self as? PostgresError { error.isDuplicateLead } else { false }
-    }
-}
-
-extension CRMError {
-    /// A fault of the connection as the service's clients see it.
-    init(_ error: PostgresError) {
-        switch error {
-        case .queueFull: self = .unavailable(.queueFull)
-        case .closed: self = .unavailable(.shuttingDown)
-        case .deadlineExceeded: self = .unavailable(.deadline)
-        case .commitOutcomeUnknown: self = .unavailable(.outcomeUnknown)
-        case .connectionLost, .server, .decoding: self = .unavailable(.database)
-        }
-    }
-
-    /// Classes 22 and 23 are about the data of the one command.
-    fileprivate init?(refusal error: any Error) {
-        guard case .server(let error)? = error as? PostgresError, ["22", "23"].contains(error.sqlState.prefix(2))
-        else { return nil }
-        self = .rejected
     }
 }

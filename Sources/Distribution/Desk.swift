@@ -1,3 +1,5 @@
+import Model
+
 /// What a transaction has seen of operators, shares and waiting contacts, and what it makes of them.
 ///
 /// Pure: the same desk, the same calls and the same seed give the same assignments. It must know every operator

@@ -1,7 +1,7 @@
 import CRM
-import Distribution
 import HTTPTypes
 import Hummingbird
+import Model
 import NIOCore
 
 /// What this layer refuses by itself.

@@ -2,6 +2,7 @@ public import CRM
 import HTTPTypes
 public import Hummingbird
 public import Logging
+import Model
 import Postgres
 
 /// The HTTP interface of a ``CRM``, to be served by Hummingbird's `Application(responder:)`.

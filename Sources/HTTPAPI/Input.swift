@@ -1,7 +1,7 @@
 import CRM
-import Distribution
 import HTTPTypes
 import Hummingbird
+import Model
 import NIOCore
 
 /// What a request brings: parameters of the path and the query, and the body.

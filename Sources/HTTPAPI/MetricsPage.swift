@@ -1,4 +1,5 @@
 import CRM
+import Model
 public import Prometheus
 
 #if canImport(Glibc)
@@ -51,7 +52,7 @@ public struct MetricsPage: Sendable {
 
     /// The page. Without a database it tells less, not nothing.
     func text(_ crm: CRM, version: String) async -> String {
-        let desk = try? await crm.deskState(operatorLimit: operatorLimit)
+        let desk = try? await crm.workload(operatorLimit: operatorLimit)
         var page = Exposition()
         registry.write(to: &page)
         writeInstance(crm, version, to: &page)
@@ -77,7 +78,7 @@ public struct MetricsPage: Sendable {
         }
     }
 
-    private func write(_ desk: DeskState, to page: inout Exposition) {
+    private func write(_ desk: Workload, to page: inout Exposition) {
         page.gauge("leads_crm_load", "Active contacts that operators hold.", desk.load)
         page.gauge("leads_crm_capacity", "The limits of all active operators together.", desk.capacity)
         page.family("leads_crm_operator_load", .gauge, "Active contacts of an operator, for the fullest operators.")

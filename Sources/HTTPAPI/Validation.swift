@@ -1,5 +1,5 @@
 import CRM
-import Distribution
+import Model
 
 /// What is wrong with a value: pydantic 2's `type` and `msg`, which the clients know.
 struct Misfit: Error, Equatable {

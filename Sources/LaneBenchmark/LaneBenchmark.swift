@@ -1,7 +1,8 @@
 import ArgumentParser
-import CRM
-import Distribution
+import Assignment
+import Model
 import Postgres
+import Store
 
 /// The ceiling of the benchmark: the lane's two flights one after another on one connection, without HTTP, without a
 /// queue, without anybody to answer. No part of the product.
@@ -38,18 +39,18 @@ struct LaneBenchmark: ParsableCommand {
         var (contacts, waiting) = (0, 0)
         while start.duration(to: .now) < duration {
             let commands = (contacts..<contacts + batch).map { number in
-                Command.register(
+                AssignmentCommand.register(
                     NewContact(
                         sourceID: sources[number % sources.count],
                         identity: LeadIdentity(
                             externalID: nil, phone: "+7\(Int.random(in: 1...9_999_999_999))", email: nil),
                         leadName: "Lead", message: "I would like to know more about the product"))
             }
-            let transaction = AssignmentTransaction(commands, usesGate: true)
+            let transaction = AssignmentTransaction(Batch(commands), usesGate: true)
             let opening = try transaction.begin(on: &connection, timeLimit: .seconds(10))
-            let plan = try transaction.plan(on: &connection, after: opening)
-            try transaction.commit(plan.writes ?? [], attempt: 1, on: &connection)
-            for answer in plan.answers {
+            let (decision, writes) = try transaction.decide(on: &connection, after: opening)
+            try transaction.commit(writes ?? [], attempt: 1, on: &connection)
+            for answer in decision.answers {
                 guard case .contact(let details) = try answer.get() else { continue }
                 if details.operator == nil { waiting += 1 }
             }
@@ -58,5 +59,5 @@ struct LaneBenchmark: ParsableCommand {
         return (contacts, waiting, start.duration(to: .now))
     }
 
-    private static let sources = Statement("benchmark_sources", "SELECT id FROM sources ORDER BY id")
+    private static let sources = Statement("SELECT id FROM sources ORDER BY id")
 }

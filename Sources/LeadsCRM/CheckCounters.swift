@@ -1,6 +1,7 @@
 import ArgumentParser
 import CRM
 import Postgres
+import Store
 
 struct CheckCounters: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CRM
+import Diagnosis
 import Postgres
 
 #if canImport(Glibc)

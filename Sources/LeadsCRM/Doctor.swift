@@ -1,5 +1,6 @@
 import ArgumentParser
 import CRM
+import Diagnosis
 import NIOCore
 import NIOPosix
 import Postgres

@@ -1,6 +1,8 @@
 import ArgumentParser
 import CRM
+import Demo
 import Postgres
+import Store
 
 struct FillDemo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

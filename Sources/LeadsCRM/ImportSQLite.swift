@@ -1,6 +1,8 @@
 import ArgumentParser
 import CRM
+import Import
 import Postgres
+import Store
 
 struct ImportSQLite: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

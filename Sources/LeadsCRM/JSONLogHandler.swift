@@ -1,5 +1,6 @@
 import ArgumentParser
 import Logging
+import Model
 import Postgres
 
 #if canImport(FoundationEssentials)

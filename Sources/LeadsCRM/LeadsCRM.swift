@@ -1,5 +1,5 @@
 import ArgumentParser
-import CRM
+import Diagnosis
 import Postgres
 
 /// This program's version, as `leads-crm --version` and the API tell it.

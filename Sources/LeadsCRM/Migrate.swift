@@ -1,6 +1,8 @@
 import ArgumentParser
 import CRM
+import Model
 import Postgres
+import Store
 
 struct Migrate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

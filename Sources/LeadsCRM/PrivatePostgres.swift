@@ -1,6 +1,7 @@
 import CRM
 import EmbeddedPostgres
 import Postgres
+import Store
 
 /// The private PostgreSQL in `.leads-crm/`, with the roles of ``Roles``.
 struct PrivatePostgres {

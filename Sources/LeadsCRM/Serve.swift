@@ -8,6 +8,7 @@ import NIOCore
 import Postgres
 import Prometheus
 import ServiceLifecycle
+import Store
 import UnixSignals
 
 #if canImport(Glibc)

@@ -165,7 +165,7 @@ public struct Connection: ~Copyable {
         _ = try run(Self.rollBack())
     }
 
-    private static let rollBack = Statement("roll_back", prepared: false, "ROLLBACK")
+    private static let rollBack = Statement(unprepared: "ROLLBACK")
 
     /// Runs a text of several statements by the simple protocol, in one transaction unless it says otherwise.
     public mutating func run(script: String) throws(PostgresError) {
@@ -222,12 +222,12 @@ public struct Connection: ~Copyable {
         var sent: [Sent] = []
         for query in queries {
             let statement = query.statement
-            let byName = preparesStatements && statement.isPrepared
-            if byName, !preparedNames.contains(statement.name),
-                !sent.contains(where: { if case .preparation(statement.name) = $0 { true } else { false } })
+            let name = preparesStatements ? statement.name : nil
+            if let name, !preparedNames.contains(name),
+                !sent.contains(where: { if case .preparation(name) = $0 { true } else { false } })
             {
-                guard PQsendPrepare(handle, statement.name, statement.sql, 0, nil) == 1 else { throw lost() }
-                sent.append(.preparation(statement.name))
+                guard PQsendPrepare(handle, name, statement.sql, 0, nil) == 1 else { throw lost() }
+                sent.append(.preparation(name))
             }
             let parameters = EncodedParameters(query.parameters)
             let isSent = parameters.bytes.withUnsafeBufferPointer { bytes in
@@ -238,11 +238,11 @@ public struct Connection: ~Copyable {
                 }
                 let lengths = parameters.ranges.map { Int32(max(0, $0.length)) }
                 let formats = [Int32](repeating: 1, count: values.count)
-                return byName
-                    ? PQsendQueryPrepared(
-                        handle, statement.name, Int32(values.count), values, lengths, formats, 1)
-                    : PQsendQueryParams(
-                        handle, statement.sql, Int32(values.count), nil, values, lengths, formats, 1)
+                return if let name {
+                    PQsendQueryPrepared(handle, name, Int32(values.count), values, lengths, formats, 1)
+                } else {
+                    PQsendQueryParams(handle, statement.sql, Int32(values.count), nil, values, lengths, formats, 1)
+                }
             }
             guard isSent == 1 else { throw lost() }
             sent.append(.query)

@@ -50,6 +50,12 @@ public struct ServerError: Sendable, Equatable {
     /// The primary message. May quote user data's column names, never shown to clients.
     public let message: String
 
+    public init(sqlState: String, constraint: String?, message: String) {
+        self.sqlState = sqlState
+        self.constraint = constraint
+        self.message = message
+    }
+
     /// Whether the transaction lost against a concurrent one and may simply be run again.
     public var isConflict: Bool { sqlState == "40001" || sqlState == "40P01" }
 

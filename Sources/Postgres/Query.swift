@@ -1,18 +1,25 @@
-/// A statement's text under the name by which connections prepare it.
+/// A statement's text, which a connection prepares once.
 ///
 /// Parameters are written `$1::bigint[]` and so on: the cast tells PostgreSQL how to read the binary value.
 public struct Statement: Sendable {
-    let name: String
     public let sql: String
-    let isPrepared: Bool
+    /// By which connections prepare it, made of the text: two statements have one name only if they are one. `nil` if it
+    /// is not prepared.
+    let name: String?
 
-    /// - Parameters:
-    ///   - name: Unique among the statements of this program, at most 63 bytes.
-    ///   - prepared: `false` for what is run once or has no plan (`BEGIN`, `SET LOCAL`).
-    public init(_ name: String, prepared: Bool = true, _ sql: String) {
-        self.name = name
+    public init(_ sql: String) {
         self.sql = sql
-        self.isPrepared = prepared
+        // FNV-1a, once forwards and once backwards: 128 bits.
+        func hash(_ bytes: some Sequence<UInt8>) -> UInt64 {
+            bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        }
+        name = String(hash(sql.utf8), radix: 36) + String(hash(sql.utf8.reversed()), radix: 36)
+    }
+
+    /// What is run once or has no plan (`BEGIN`, `SET LOCAL`).
+    public init(unprepared sql: String) {
+        self.sql = sql
+        name = nil
     }
 
     /// Binds values to the statement.

@@ -139,10 +139,3 @@ extension Array: BinaryDecodable where Element: BinaryDecodable {
         }
     }
 }
-
-extension Timestamp: BinaryDecodable {
-    public init?(binary bytes: UnsafeRawBufferPointer) {
-        guard let microseconds = Int64(binary: bytes) else { return nil }
-        self.init(microsecondsSince2000: microseconds)
-    }
-}

@@ -1,7 +1,8 @@
-import Distribution
+import Assignment
 import Foundation
 import Logging
 import Metrics
+import Model
 import Postgres
 import ServiceLifecycle
 import TestSupport
@@ -222,7 +223,7 @@ import Testing
                 watch.cancel()
                 dispatcher.close()
             }
-            func register(within limit: Duration) -> Task<Outcome, any Error> {
+            func register(within limit: Duration) -> Task<AssignmentOutcome, any Error> {
                 Task { try await dispatcher.carryOut(.register(contact(nil)), deadline: .now + limit) }
             }
             try await first.query("BEGIN")

@@ -1,4 +1,5 @@
 import Distribution
+import Model
 import Testing
 
 @Suite struct DeskTests {
@@ -24,7 +25,7 @@ import Testing
             placements: Dictionary(uniqueKeysWithValues: placements), seed: seed)
     }
 
-    private func registrations(_ ids: some Sequence<Int64>) -> [Desk.Command] {
+    private func registrations(_ ids: some Sequence<Int64>) -> [Desk.Change] {
         ids.map { .register(ContactID($0), SourceID(1)) }
     }
 
@@ -70,7 +71,7 @@ import Testing
         var desk = desk(loads: [(1, 1)], weights: [1], waiting: [30, 20, 40])
         desk = with(desk, placement: 10, at: 1)
         let results = desk.carryOut([
-            .register(ContactID(50), SourceID(1)), .change(ContactID(10), isActive: false, operatorID: nil),
+            .register(ContactID(50), SourceID(1)), .update(ContactID(10), isActive: false, operatorID: nil),
             .register(ContactID(60), SourceID(1)),
         ])
         #expect(results.allSatisfy { (try? $0.get()) != nil })
@@ -100,7 +101,7 @@ import Testing
             ([(0, 1), (0, 1)], 1), ([(1, 1), (0, 1)], 2), ([(1, 1), (1, 1)], nil),
         ] as [([(Int32, Int32)], Int64?)] {
             var desk = with(desk(loads: loads, weights: [1, 1000]), placement: 7, at: 1, isActive: false)
-            let placement = try desk.carryOut([.change(ContactID(7), isActive: true, operatorID: nil)])[0].get()
+            let placement = try desk.carryOut([.update(ContactID(7), isActive: true, operatorID: nil)])[0].get()
             #expect(placement.isActive)
             #expect(placement.operatorID == expected.map { OperatorID($0) })
         }
@@ -113,7 +114,7 @@ import Testing
             placement: 8, at: 1, isActive: false)
         func transfer(_ contact: Int64, to id: Int64) -> Result<Desk.Placement, Desk.Refusal> {
             var desk = start
-            return desk.carryOut([.change(ContactID(contact), isActive: nil, operatorID: OperatorID(id))])[0]
+            return desk.carryOut([.update(ContactID(contact), isActive: nil, operatorID: OperatorID(id))])[0]
         }
         #expect(transfer(7, to: 2) == .failure(.operatorFull))
         #expect(transfer(7, to: 3) == .failure(.operatorInactive))
@@ -166,14 +167,14 @@ import Testing
 
     /// What a transaction knows that reads the oldest of those who wait at each source, and the contacts that commands
     /// name. Without commands nothing frees a place: then only those are read who can be let in.
-    private func part(of desk: Desk, _ share: Int, naming commands: [Desk.Command]) -> Desk {
+    private func part(of desk: Desk, _ share: Int, naming commands: [Desk.Change]) -> Desk {
         let waiting = Dictionary(
             grouping: desk.placements.filter { $0.value.isActive && $0.value.operatorID == nil }.keys.sorted()
         ) { desk.placements[$0]!.sourceID }
         .filter { source, _ in
             !commands.isEmpty || desk.shares[source]!.contains { desk.capacities[$0.operatorID]!.isAvailable }
         }
-        let named = commands.compactMap { if case .change(let id, _, _) = $0 { id } else { nil } }
+        let named = commands.compactMap { if case .update(let id, _, _) = $0 { id } else { nil } }
         let known = Set(waiting.values.flatMap { $0.prefix(share + 1) } + named)
         return Desk(
             capacities: desk.capacities, shares: desk.shares,
@@ -199,7 +200,7 @@ import Testing
         var placements: [ContactID: Desk.Placement] = [:]
     }
 
-    private func randomDesk(using random: inout SplitMix64) -> (Desk, [Desk.Command]) {
+    private func randomDesk(using random: inout SplitMix64) -> (Desk, [Desk.Change]) {
         var world = World()
         let (operators, sources) = (Int64.random(in: 1...5, using: &random), Int64.random(in: 1...4, using: &random))
         var loads: [OperatorID: Int32] = [:]
@@ -221,7 +222,7 @@ import Testing
                 .map { .init(operatorID: OperatorID($0), weight: .random(in: 1...9, using: &random)) }
         }
         var named = world.placements.keys.sorted().shuffled(using: &random)[...]
-        let commands = (0..<Int.random(in: 0...20, using: &random)).map { number -> Desk.Command in
+        let commands = (0..<Int.random(in: 0...20, using: &random)).map { number -> Desk.Change in
             if Bool.random(using: &random) || named.isEmpty {
                 return .register(
                     ContactID(Int64(1000 + number)), SourceID(.random(in: 1...sources, using: &random)))
@@ -230,7 +231,7 @@ import Testing
             let operatorID =
                 Int.random(in: 0..<3, using: &random) == 0
                 ? OperatorID(.random(in: 1...operators + 1, using: &random)) : nil
-            return .change(named.removeFirst(), isActive: isActive, operatorID: operatorID)
+            return .update(named.removeFirst(), isActive: isActive, operatorID: operatorID)
         }
         let desk = Desk(
             capacities: world.capacities, shares: world.shares, placements: world.placements,
@@ -238,7 +239,7 @@ import Testing
         return (desk, commands)
     }
 
-    private func check(_ desk: Desk, from start: Desk, _ commands: [Desk.Command], _ seed: UInt64) {
+    private func check(_ desk: Desk, from start: Desk, _ commands: [Desk.Change], _ seed: UInt64) {
         for (id, capacity) in desk.capacities {
             let counted = desk.placements.values.filter { $0.isActive && $0.operatorID == id }.count
             #expect(Int(capacity.currentLoad) == counted, "seed \(seed): operator \(id)'s load is a count")
@@ -253,7 +254,7 @@ import Testing
         }
         let touched = Set(
             commands.compactMap { command -> ContactID? in
-                if case .change(let id, _, _) = command { id } else { nil }
+                if case .update(let id, _, _) = command { id } else { nil }
             })
         let untouched = desk.placements.filter {
             !touched.contains($0.key) && start.placements[$0.key]?.isActive ?? true

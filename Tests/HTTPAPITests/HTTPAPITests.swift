@@ -1,9 +1,9 @@
 import CRM
-import Distribution
 import Foundation
 import HTTPTypes
 import Hummingbird
 import Logging
+import Model
 import NIOCore
 import NIOEmbedded
 import Postgres

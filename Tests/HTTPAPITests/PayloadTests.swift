@@ -1,4 +1,4 @@
-import Distribution
+import Model
 import Postgres
 import Testing
 

@@ -1,5 +1,5 @@
 import CRM
-import Distribution
+import Model
 import Testing
 
 @testable import HTTPAPI

@@ -10,8 +10,8 @@ import Testing
         var sql: String
 
         func run(on connection: inout Connection) throws -> [Int64] {
-            if begins { _ = try connection.run(Statement("begin", prepared: false, "BEGIN")()) }
-            return try connection.run(Statement("select", prepared: false, sql)()).map { try $0.next() }
+            if begins { _ = try connection.run(Statement(unprepared: "BEGIN")()) }
+            return try connection.run(Statement(unprepared: sql)()).map { try $0.next() }
         }
     }
 

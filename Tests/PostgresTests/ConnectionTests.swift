@@ -23,7 +23,7 @@ import Testing
         try await TestDatabase.with(.none) { database in
             var connection = try connect(database, prepares: prepares)
             let values = Statement(
-                "values", "SELECT $1::boolean, $2::integer, $3::bigint, $4::text, $5::text, $6::text, $7::uuid::text")
+                "SELECT $1::boolean, $2::integer, $3::bigint, $4::text, $5::text, $6::text, $7::uuid::text")
             for _ in 1...2 {
                 let result = try connection.run(
                     values(
@@ -50,7 +50,7 @@ import Testing
         try await TestDatabase.with(.none) { database in
             var connection = try connect(database)
             func read<T: BinaryDecodable>(_ sql: String, _ type: T.Type) throws -> T? {
-                try connection.run(Statement("array", prepared: false, sql)()).first { try $0.next(T.self) }
+                try connection.run(Statement(unprepared: sql)()).first { try $0.next(T.self) }
             }
             #expect(try read("SELECT '{3,-1,2}'::bigint[]", [Int64].self) == [3, -1, 2])
             #expect(try read("SELECT '{}'::integer[]", [Int32].self) == [])
@@ -65,7 +65,7 @@ import Testing
     func arrays() async throws {
         try await TestDatabase.with(.none) { database in
             var connection = try connect(database)
-            let unnested = Statement("unnested", "SELECT * FROM unnest($1::bigint[], $2::text[], $3::integer[])")
+            let unnested = Statement("SELECT * FROM unnest($1::bigint[], $2::text[], $3::integer[])")
             let rows = try connection.run(
                 unnested(.int8Array([3, nil, 1]), .textArray(["", "b", nil]), .int4Array([7, 8, 9]))
             ).map { (try $0.next(Int64?.self), try $0.next(String?.self), try $0.next(Int32.self)) }
@@ -76,36 +76,12 @@ import Testing
         }
     }
 
-    @Test(
-        "A timestamp is written as PostgreSQL writes it",
-        arguments: [
-            "2000-01-01T00:00:00Z", "1999-12-31T23:59:59.999999Z", "2024-02-29T12:34:56.000001Z",
-            "1969-12-31T00:00:00.1Z", "2100-03-01T00:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z",
-        ])
-    func timestamps(text: String) async throws {
-        try await TestDatabase.with(.none) { database in
-            var connection = try connect(database)
-            let query = Statement(
-                "timestamp",
-                """
-                SELECT $1::text::timestamptz, to_char($1::text::timestamptz AT TIME ZONE 'UTC',
-                    'YYYY-MM-DD"T"HH24:MI:SS' || CASE WHEN extract(microseconds FROM $1::text::timestamptz)::int % 1000000
-                        = 0 THEN '' ELSE '.US' END || '"Z"')
-                """)
-            let (value, written) = try #require(
-                try connection.run(query(.text(text))).first { (try $0.next(Timestamp.self), try $0.next(String.self)) }
-            )
-            #expect(value.description == written)
-        }
-    }
-
     @Test("The first query that fails is told, the rest of its flight is not run, the connection goes on")
     func failingFlight() async throws {
         try await TestDatabase.with(.none) { database in
             var connection = try connect(database)
-            let create = Statement(
-                "create", prepared: false, "CREATE TABLE t (i integer CONSTRAINT small CHECK (i < 9))")
-            let insert = Statement("insert", "INSERT INTO t VALUES ($1::integer)")
+            let create = Statement(unprepared: "CREATE TABLE t (i integer CONSTRAINT small CHECK (i < 9))")
+            let insert = Statement("INSERT INTO t VALUES ($1::integer)")
             _ = try connection.run(create())
             do {
                 _ = try connection.run([insert(.int4(1)), insert(.int4(10)), insert(.int4(2))])
@@ -114,7 +90,7 @@ import Testing
                 #expect(error.sqlState == "23514")
                 #expect(error.constraint == "small")
             }
-            let count = Statement("count", "SELECT count(*) FROM t")
+            let count = Statement("SELECT count(*) FROM t")
             #expect(try connection.run(count()).first { try $0.next(Int64.self) } == 0, "one flight, one transaction")
             let isIdle = connection.isIdle
             #expect(isIdle)
@@ -126,7 +102,7 @@ import Testing
         try await TestDatabase.with(.none) { database in
             var connection = try connect(database)
             connection.deadline = .now + .seconds(60)
-            let echo = Statement("echo", "SELECT $1::text")
+            let echo = Statement("SELECT $1::text")
             let text = String(repeating: "x", count: 1_000_000)
             let results = try connection.run((0..<24).map { _ in echo(.text(text)) })
             #expect(results.count == 24)
@@ -140,7 +116,7 @@ import Testing
             var connection = try connect(database)
             connection.deadline = .now + .milliseconds(100)
             do {
-                _ = try connection.run(Statement("sleep", "SELECT 1::bigint FROM pg_sleep(60)")())
+                _ = try connection.run(Statement("SELECT 1::bigint FROM pg_sleep(60)")())
                 Issue.record("60 seconds have passed")
             } catch PostgresError.deadlineExceeded {}
             let isIdle = connection.isIdle
@@ -154,7 +130,7 @@ import Testing
             var connection = try connect(database)
             let killed = sqlState {
                 _ = try connection.run(
-                    Statement("kill", prepared: false, "SELECT pg_terminate_backend(pg_backend_pid())")())
+                    Statement(unprepared: "SELECT pg_terminate_backend(pg_backend_pid())")())
             }
             #expect(killed == "connection to PostgreSQL lost")
             let isIdle = connection.isIdle

@@ -43,7 +43,7 @@ extension System {
                 in: directory, settings: ["fsync": "off", "log_min_duration_statement": "0"])
             try await Psql(server.url).query("CREATE TABLE leads (email text CONSTRAINT leads_email_key UNIQUE)")
             var connection = try Connection(ConnectionConfiguration(url: server.url))
-            let insert = Statement("insert", "INSERT INTO leads VALUES ($1::text)")
+            let insert = Statement("INSERT INTO leads VALUES ($1::text)")
             _ = try connection.run(insert(.text("anna@example.org")))
             #expect(throws: PostgresError.self) { _ = try connection.run(insert(.text("anna@example.org"))) }
             let log = try String(contentsOfFile: directory + "/postgresql.log", encoding: .utf8)

@@ -1,7 +1,7 @@
-import CRM
 import EmbeddedPostgres
 import Foundation
 import Postgres
+import Store
 
 /// The private PostgreSQL of this test process: started when the first test needs it, gone when the process ends.
 public enum TestCluster {

@@ -1,0 +1,27 @@
+public import Model
+
+/// Everything that changes a load, or may let waiting contacts in. It goes through the lane.
+public enum AssignmentCommand: Sendable {
+    case register(NewContact)
+    case updateContact(ContactID, ContactPatch)
+    case updateOperator(OperatorID, OperatorPatch)
+    case setDistribution(SourceID, [WeightAssignment], replacing: Bool)
+    /// Lets in who still waits at these sources though there is room: more did than one transaction lets in.
+    case admitWaiting([SourceID])
+
+    /// Whether it changes who may take contacts.
+    var changesStaff: Bool {
+        switch self {
+        case .updateOperator, .setDistribution: true
+        case .register, .updateContact, .admitWaiting: false
+        }
+    }
+}
+
+/// What became of an ``AssignmentCommand``.
+public enum AssignmentOutcome: Sendable, Equatable {
+    case contact(ContactDetails)
+    case `operator`(Operator)
+    case weights([OperatorSourceWeight])
+    case admission
+}

@@ -1,0 +1,28 @@
+import Assignment
+public import Model
+import Store
+
+extension CRM {
+    /// - Parameter maxLoad: At least 1.
+    public func createOperator(name: String, isActive: Bool, maxLoad: Int32) async throws -> Operator {
+        try await run(Fetch<Operator>.add(name: name, isActive: isActive, maxLoad: maxLoad))[0]
+    }
+
+    public func operators(_ page: Page) async throws -> Listing<Operator> {
+        Listing(elements: try await run(Fetch<Operator>.list(page)))
+    }
+
+    /// - Throws: ``CRMError/operatorNotFound(_:)``.
+    public func operatorWith(_ id: OperatorID) async throws -> Operator {
+        try await run(Fetch<Operator>.one(id)).first ?? { throw CRMError.operatorNotFound(id) }()
+    }
+
+    /// Changes an operator. Contacts that wait for the room it makes are let in, in the same transaction.
+    ///
+    /// - Throws: ``CRMError/operatorNotFound(_:)``.
+    public func updateOperator(_ id: OperatorID, _ patch: OperatorPatch) async throws -> Operator {
+        guard patch != OperatorPatch() else { return try await operatorWith(id) }
+        guard case .operator(let changed) = try await carryOut(.updateOperator(id, patch)) else { unexpected() }
+        return changed
+    }
+}

@@ -1,0 +1,71 @@
+import Assignment
+public import Model
+import Postgres
+import Store
+
+extension CRM {
+    /// - Throws: ``CRMError/sourceNameTaken(_:)``.
+    public func createSource(name: String, description: String?) async throws -> Source {
+        try await namingSource(name) { try await run(Fetch<Source>.add(name: name, description: description))[0] }
+    }
+
+    public func sources(_ page: Page) async throws -> Listing<Source> {
+        Listing(elements: try await run(Fetch<Source>.list(page)))
+    }
+
+    /// - Throws: ``CRMError/sourceNotFound(_:)``.
+    public func source(_ id: SourceID) async throws -> Source {
+        try await run(Fetch<Source>.one(id)).first ?? { throw CRMError.sourceNotFound(id) }()
+    }
+
+    /// Changes a source; `nil` leaves a field as it is.
+    ///
+    /// - Throws: ``CRMError/sourceNotFound(_:)``, ``CRMError/sourceNameTaken(_:)``.
+    public func updateSource(_ id: SourceID, name: String?, description: String?) async throws -> Source {
+        try await namingSource(name ?? "") {
+            try await run(Fetch<Source>.update(id, name: name, description: description))
+                .first ?? { throw CRMError.sourceNotFound(id) }()
+        }
+    }
+
+    private func namingSource(_ name: String, _ write: () async throws -> Source) async throws -> Source {
+        do {
+            return try await write()
+        } catch PostgresError.server(let error) where error.constraint == "sources_name_key" {
+            throw CRMError.sourceNameTaken(name)
+        }
+    }
+
+    /// The weights of a source's operators, ordered by the weights' ids.
+    ///
+    /// - Throws: ``CRMError/sourceNotFound(_:)``.
+    public func distribution(of id: SourceID, _ page: Page) async throws -> Listing<OperatorSourceWeight> {
+        let weights = try await run(Fetch<OperatorSourceWeight>.list(of: id, page))
+        if weights.isEmpty { _ = try await source(id) }
+        return Listing(elements: weights)
+    }
+
+    /// Sets weights, all or none, and lets waiting contacts in, in the same transaction.
+    ///
+    /// - Parameters:
+    ///   - weights: Where an operator is named twice, the last weight counts.
+    ///   - replacing: Whether operators that are not named lose their weight.
+    /// - Returns: The weights named in the call, in its order.
+    /// - Throws: ``CRMError/sourceNotFound(_:)``, ``CRMError/operatorNotFound(_:)``.
+    public func setDistribution(
+        of id: SourceID, _ weights: [WeightAssignment], replacing: Bool
+    ) async throws -> [OperatorSourceWeight] {
+        let last = Dictionary(weights.map { ($0.operatorID, $0) }, uniquingKeysWith: { $1 })
+        var named: Set<OperatorID> = []
+        let distinct = weights.filter { named.insert($0.operatorID).inserted }.map { last[$0.operatorID]! }
+        let command = AssignmentCommand.setDistribution(id, distinct, replacing: replacing)
+        guard case .weights(let set) = try await carryOut(command) else { unexpected() }
+        return set
+    }
+
+    /// For each source how many contacts each operator was given, whatever their status; pairs without any are
+    /// left out.
+    public func distributionCounts() async throws -> [DistributionCount] {
+        try await run(Fetch<DistributionCount>.all())
+    }
+}

@@ -1,0 +1,221 @@
+import Assignment
+import Distribution
+import Model
+public import Postgres
+import Store
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// Fills an empty database with a desk and its traffic of the last days, in one transaction.
+///
+/// Every change is written as an instance would have written it at its time: contacts arrive, get operators or wait, and
+/// are closed in order, and the triggers count, guard and record each of them.
+public struct Demo: Sendable {
+    private let contacts: Int
+    private let days: Int
+    private let seed: UInt64
+
+    public struct Summary: Sendable {
+        public let operators: Int
+        public let sources: Int
+        public let leads: Int
+        public let contacts: Int
+        public let active: Int
+        public let waiting: Int
+    }
+
+    public enum Failure: Error, Sendable, CustomStringConvertible {
+        case notEmpty
+
+        public var description: String {
+            "the database holds data already: demo fills an empty one only, and leaves yours alone"
+        }
+    }
+
+    /// - Parameters:
+    ///   - contacts: How many contacts, at least 1.
+    ///   - days: Over how many days until now, at least 1.
+    ///   - seed: Decides everything but the time.
+    public init(contacts: Int, days: Int, seed: UInt64) {
+        self.contacts = contacts
+        self.days = days
+        self.seed = seed
+    }
+
+    /// - Parameters:
+    ///   - connection: To a database with all migrations.
+    ///   - progress: Called with the number of contacts so far.
+    /// - Throws: ``Failure``, ``Roles/NotOwner``, ``PostgresError``; nothing was changed then.
+    public func run(on connection: inout Connection, progress: (Int) -> Void) throws -> Summary {
+        try Roles.requireOwner(on: &connection)
+        do {
+            try connection.run(script: "BEGIN")
+            try connection.run(script: "SET LOCAL lock_timeout = '10s'")
+            _ = try connection.run(DemoStatements.lock())
+            guard try connection.run(DemoStatements.isEmpty()).first({ try $0.next(Bool.self) })! else {
+                throw Failure.notEmpty
+            }
+            try fill(&connection, progress)
+            let summary = try connection.run(DemoStatements.summary()).first { row in
+                func count() throws -> Int { Int(try row.next(Int64.self)) }
+                return Summary(
+                    operators: try count(), sources: try count(), leads: try count(), contacts: try count(),
+                    active: try count(), waiting: try count())
+            }!
+            try Sequences.catchUpAndCommit(on: &connection)
+            return summary
+        } catch {
+            try? connection.rollBack()
+            throw error
+        }
+    }
+
+    private func fill(_ connection: inout Connection, _ progress: (Int) -> Void) throws {
+        let end = Timestamp.now
+        let opening = Timestamp(microsecondsSince2000: end.microsecondsSince2000 - Int64(days + 1) * 86_400_000_000)
+        let (workers, entrances) = (DemoDesk.workers, DemoDesk.entrances)
+        let weights = entrances.enumerated().flatMap { index, entrance in
+            entrance.weights.map { (operatorID: Int64($0), sourceID: Int64(index + 1), weight: $1) }
+        }
+        _ = try connection.run([
+            DemoStatements.operators(
+                .textArray(workers.map(\.name)), .int4Array(workers.map { $0.isActive ? 1 : 0 }),
+                .int4Array(workers.map(\.maxLoad)), opening.parameter),
+            DemoStatements.sources(
+                .textArray(entrances.map(\.name)), .textArray(entrances.map(\.description)), opening.parameter),
+            DemoStatements.weights(
+                .int8Array(weights.map(\.operatorID)), .int8Array(weights.map(\.sourceID)),
+                .int4Array(weights.map(\.weight)), opening.parameter),
+        ])
+
+        var traffic = DemoTraffic(
+            count: contacts, days: days, end: end, utcOffset: Self.utcOffset, seed: seed)
+        var flight: [Query] = []
+        while let step = traffic.next() {
+            flight += DemoStatements.writes(of: step)
+            if flight.count >= 256 {
+                _ = try connection.run(flight)
+                flight = []
+                progress(traffic.arrived)
+            }
+        }
+        _ = try connection.run(flight)
+        progress(traffic.arrived)
+    }
+
+    private static var utcOffset: Int64 {
+        var now = time(nil)
+        var local = tm()
+        localtime_r(&now, &local)
+        return Int64(local.tm_gmtoff)
+    }
+}
+
+extension Timestamp {
+    fileprivate var parameter: Parameter { .int8(microsecondsSince2000) }
+}
+
+/// The statements of ``Demo``. Times are microseconds since 2000.
+private enum DemoStatements {
+    static let lock = Statement(
+        unprepared: "LOCK TABLE assignment_gate, leads, contacts, operators, sources, operator_source_weights "
+            + "IN SHARE ROW EXCLUSIVE MODE")
+
+    static let isEmpty = Statement(
+        unprepared: """
+            SELECT NOT EXISTS (SELECT FROM operators) AND NOT EXISTS (SELECT FROM sources)
+                AND NOT EXISTS (SELECT FROM leads) AND NOT EXISTS (SELECT FROM contacts)
+            """)
+
+    private static func time(_ parameter: String) -> String {
+        "timestamptz '2000-01-01 00:00:00+00' + \(parameter)::bigint * interval '1 microsecond'"
+    }
+
+    static let operators = Statement(
+        unprepared: """
+            INSERT INTO operators (id, name, is_active, max_load, created_at)
+            SELECT d.id, d.name, d.is_active = 1, d.max_load, \(time("$4"))
+            FROM unnest($1::text[], $2::integer[], $3::integer[]) WITH ORDINALITY AS d (name, is_active, max_load, id)
+            """)
+
+    static let sources = Statement(
+        unprepared: """
+            INSERT INTO sources (id, name, description, created_at)
+            SELECT d.id, d.name, d.description, \(time("$3"))
+            FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS d (name, description, id)
+            """)
+
+    static let weights = Statement(
+        unprepared: """
+            INSERT INTO operator_source_weights (id, operator_id, source_id, weight, created_at)
+            SELECT d.id, d.operator_id, d.source_id, d.weight, \(time("$4"))
+            FROM unnest($1::bigint[], $2::bigint[], $3::integer[]) WITH ORDINALITY AS d (operator_id, source_id, weight, id)
+            """)
+
+    private static let insertLead = Statement(
+        """
+        INSERT INTO leads (id, external_id, phone, email, name, created_at)
+        VALUES ($1::bigint, $2::text, $3::text, $4::text, $5::text, \(time("$6")))
+        """)
+
+    private static let fillLead = Statement(
+        """
+        UPDATE leads SET external_id = $2::text, phone = $3::text, email = $4::text, name = $5::text,
+            updated_at = \(time("$6"))
+        WHERE id = $1::bigint
+        """)
+
+    private static let insertContact = Statement(
+        """
+        INSERT INTO contacts (id, lead_id, source_id, operator_id, message, created_at)
+        VALUES ($1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::text, \(time("$6")))
+        """)
+
+    private static let updateContacts = Statement(
+        """
+        UPDATE contacts AS c SET operator_id = d.operator_id, status = d.status, updated_at = \(time("$4"))
+        FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS d (id, operator_id, status)
+        WHERE c.id = d.id
+        """)
+
+    /// In the order in which the assignment writes: first places become free, then they are taken.
+    static func writes(of step: DemoTraffic.Step) -> [Query] {
+        var queries: [Query] = []
+        if let (lead, isNew) = step.lead {
+            let statement = isNew ? insertLead : fillLead
+            queries.append(
+                statement(
+                    .int8(lead.id.rawValue), .text(lead.identity.externalID), .text(lead.identity.phone),
+                    .text(lead.identity.email), .text(lead.name), step.time.parameter))
+        }
+        if !step.moved.isEmpty {
+            queries.append(
+                updateContacts(
+                    .int8Array(step.moved.map(\.id.rawValue)),
+                    .int8Array(step.moved.map(\.placement.operatorID?.rawValue)),
+                    .textArray(step.moved.map { ($0.placement.isActive ? ContactStatus.active : .closed).rawValue }),
+                    step.time.parameter))
+        }
+        if let contact = step.added {
+            queries.append(
+                insertContact(
+                    .int8(contact.id.rawValue), .int8(contact.leadID.rawValue), .int8(contact.sourceID.rawValue),
+                    .int8(contact.operatorID?.rawValue), .text(contact.message), step.time.parameter))
+        }
+        return queries
+    }
+
+    static let summary = Statement(
+        unprepared: """
+            SELECT (SELECT count(*) FROM operators), (SELECT count(*) FROM sources), (SELECT count(*) FROM leads),
+                count(*), count(*) FILTER (WHERE status = 'active'),
+                count(*) FILTER (WHERE status = 'active' AND operator_id IS NULL)
+            FROM contacts
+            """)
+}

@@ -1,0 +1,33 @@
+/// What a caller asked wrongly, or cannot have now.
+public enum CRMError: Error, Sendable, Equatable {
+    case operatorNotFound(OperatorID)
+    case sourceNotFound(SourceID)
+    case leadNotFound(LeadID)
+    case contactNotFound(ContactID)
+    case sourceNameTaken(String)
+    /// A transfer to an operator who is not active.
+    case operatorInactive(OperatorID)
+    /// A transfer to an operator at the limit.
+    case operatorFull(OperatorID)
+    /// A transfer of a contact that is closed.
+    case contactClosed(ContactID)
+    /// The database refused this one command for a constraint; nothing changed.
+    case rejected
+    case unavailable(Unavailable)
+
+    /// Why the service cannot do it now.
+    public enum Unavailable: Sendable, Equatable {
+        /// Too many requests wait. Nothing changed.
+        case queueFull
+        /// Not done in time. Nothing changed.
+        case deadline
+        /// Not confirmed in time: the change was made or was not.
+        case outcomeUnknown
+        /// PostgreSQL cannot be reached or cannot write. Nothing changed.
+        case database
+        case readOnly
+        /// The database is behind the schema of this program.
+        case migrationsPending
+        case shuttingDown
+    }
+}

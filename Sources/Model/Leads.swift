@@ -1,0 +1,79 @@
+// For `_nfc`, which the standard library has for its own comparisons; Foundation's would bring Foundation.
+@_spi(_Unicode) import Swift
+
+/// A person who writes in, recognised by external id, phone or email.
+public struct Lead: Sendable, Equatable {
+    public let id: LeadID
+    public var identity: LeadIdentity
+    public var name: String?
+    public let createdAt: Timestamp
+    public var updatedAt: Timestamp?
+
+    public init(id: LeadID, identity: LeadIdentity, name: String?, createdAt: Timestamp, updatedAt: Timestamp?) {
+        self.id = id
+        self.identity = identity
+        self.name = name
+        self.createdAt = createdAt
+        self.updatedAt = updatedAt
+    }
+}
+
+/// A lead with its newest contacts, oldest first.
+public struct LeadWithContacts: Sendable, Equatable {
+    public let lead: Lead
+    /// At most ``contactLimit``, and fewer if they are larger than ``Page/sizeLimit`` together.
+    public let contacts: [Contact]
+    /// How many the lead has.
+    public let contactsCount: Int64
+
+    /// The most contacts that come with a lead.
+    public static let contactLimit = 1000
+
+    public init(lead: Lead, contacts: [Contact], contactsCount: Int64) {
+        self.lead = lead
+        self.contacts = contacts
+        self.contactsCount = contactsCount
+    }
+}
+
+/// What a lead is recognised by, normalised.
+public struct LeadIdentity: Sendable, Hashable {
+    public var externalID: String?
+    public var phone: String?
+    public var email: String?
+
+    /// Normalises what a client sent: an empty value counts as absent, an email is trimmed and lower-cased, a
+    /// phone loses white space, dashes, dots and brackets, and both are in Unicode's form NFC.
+    public init(externalID: String?, phone: String?, email: String?) {
+        func nonEmpty(_ value: String?) -> String? { value?.isEmpty == false ? value : nil }
+        self.externalID = nonEmpty(externalID)
+        self.phone = nonEmpty(
+            phone.map { Self.composed(String($0.unicodeScalars.filter { !Self.isPunctuation($0) })) })
+        self.email = nonEmpty(email.map { Self.composed(Self.trimmed($0).lowercased()) })
+    }
+
+    /// The text in Unicode's form NFC: "é" is one scalar, however it was sent.
+    private static func composed(_ text: String) -> String {
+        if text.utf8.allSatisfy({ $0 < 0x80 }) { return text }
+        var composed = ""
+        composed.unicodeScalars.append(contentsOf: text._nfc)
+        return composed
+    }
+
+    private static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar {
+        case "\t"..."\r", " ", "-", ".", "(", ")", "[", "]", "{", "}": true
+        // Looking properties up is what registering would spend most of its time on.
+        default: !scalar.isASCII && (scalar.properties.isWhitespace || scalar.properties.isDash)
+        }
+    }
+
+    private static func trimmed(_ text: String) -> String {
+        let scalars = text.unicodeScalars
+        let isSpace = \Unicode.Scalar.Properties.isWhitespace
+        guard let first = scalars.firstIndex(where: { !$0.properties[keyPath: isSpace] }),
+            let last = scalars.lastIndex(where: { !$0.properties[keyPath: isSpace] })
+        else { return "" }
+        return String(scalars[first...last])
+    }
+}

@@ -1,0 +1,207 @@
+import Model
+import Postgres
+
+/// The statements of the assignment transaction, in the order in which it sends them.
+///
+/// They are planned for index look-ups, one value at a time (see ``settings``), whatever the statistics say: a plan
+/// made for an empty table stays right when the table has grown.
+enum AssignmentStatements {
+    // MARK: At the gate
+
+    static let begin = Statement(unprepared: "BEGIN ISOLATION LEVEL SERIALIZABLE")
+
+    /// Bounds the wait at the gate, and throws an instance out that stands still with the gate in its hands.
+    static func timeLimits(milliseconds: Int64) -> [Query] {
+        ["lock_timeout", "idle_in_transaction_session_timeout"].map { name in
+            Statement(unprepared: "SET LOCAL \(name) = \(milliseconds)")()
+        }
+    }
+
+    /// `LOCK TABLE` takes no snapshot, so that instances queue before theirs and meet no conflict after it.
+    static let gate = Statement(unprepared: "LOCK TABLE assignment_gate IN SHARE ROW EXCLUSIVE MODE")
+
+    /// Answers the transaction's time. Parameter: the time that each further statement may take. A locked row is waited
+    /// for only for moments, as the gate is held meanwhile.
+    static let settings = Statement(
+        """
+        SELECT now(), set_config('statement_timeout', $1::text, true), set_config('lock_timeout', '100ms', true),
+            set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+            set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
+            set_config('plan_cache_mode', 'force_generic_plan', true)
+        """)
+
+    /// Whether any contact waits.
+    static let someoneWaits = Statement(
+        "SELECT EXISTS (SELECT FROM contacts AS c WHERE c.status = 'active' AND c.operator_id IS NULL)")
+
+    // MARK: First flight
+
+    static let updateOperator = Statement(
+        """
+        UPDATE operators SET name = COALESCE($2::text, name), is_active = COALESCE($3::boolean, is_active),
+            max_load = COALESCE($4::integer, max_load), updated_at = now()
+        WHERE id = $1::bigint
+        """)
+
+    /// Operators of `$1` that do not exist.
+    static let missingOperators = Statement(
+        """
+        SELECT n.id FROM unnest($1::bigint[]) WITH ORDINALITY AS n (id, place)
+        WHERE NOT EXISTS (SELECT FROM operators AS o WHERE o.id = n.id) ORDER BY n.place
+        """)
+
+    /// All or nothing: writes no weight when the source or one of the operators does not exist.
+    static let setWeights = Statement(
+        """
+        INSERT INTO operator_source_weights AS w (operator_id, source_id, weight)
+        SELECT d.operator_id, $1::bigint, d.weight
+        FROM unnest($2::bigint[], $3::integer[]) WITH ORDINALITY AS d (operator_id, weight, place)
+        WHERE EXISTS (SELECT FROM sources AS s WHERE s.id = $1)
+            AND NOT EXISTS (
+                SELECT FROM unnest($2) AS n (id) WHERE NOT EXISTS (SELECT FROM operators AS o WHERE o.id = n.id))
+        ORDER BY d.place
+        ON CONFLICT ON CONSTRAINT operator_source_weights_source_id_operator_id_key
+        DO UPDATE SET weight = EXCLUDED.weight
+        RETURNING \(OperatorSourceWeight.columns)
+        """)
+
+    static let removeOtherWeights = Statement(
+        """
+        DELETE FROM operator_source_weights
+        WHERE source_id = $1::bigint AND operator_id <> ALL ($2::bigint[])
+            AND NOT EXISTS (
+                SELECT FROM unnest($2) AS n (id) WHERE NOT EXISTS (SELECT FROM operators AS o WHERE o.id = n.id))
+        """)
+
+    /// Ids for up to `$1` new contacts and their leads. Drawn behind the gate, they become visible in order.
+    static let reserveIDs = Statement(
+        "SELECT nextval('contacts_id_seq'), nextval('leads_id_seq') FROM generate_series(1, $1::integer)")
+
+    static let sources = Statement(
+        """
+        SELECT \(Source.columns) FROM unnest($1::bigint[]) AS n (id)
+        CROSS JOIN LATERAL (SELECT * FROM sources AS s WHERE s.id = n.id OFFSET 0) AS s
+        """)
+
+    /// Leads that have one of these external ids, phones, emails.
+    static let leads = Statement(
+        ["external_id", "phone", "email"].enumerated().map { index, column in
+            """
+            SELECT \(Lead.columns) FROM unnest($\(index + 1)::text[]) AS n (value)
+            CROSS JOIN LATERAL (SELECT * FROM leads AS l WHERE l.\(column) = n.value OFFSET 0) AS l
+            """
+        }.joined(separator: "\nUNION\n"))
+
+    /// The contacts to be changed, locked in id order, with what their answer shows.
+    static let contacts = Statement(
+        """
+        SELECT \(Contact.columns), \(Lead.columns), \(Source.columns)
+        FROM contacts AS c JOIN leads AS l ON l.id = c.lead_id JOIN sources AS s ON s.id = c.source_id
+        WHERE c.id = ANY ($1::bigint[]) ORDER BY c.id FOR NO KEY UPDATE OF c
+        """)
+
+    /// The candidates: at the sources `$1`, or those of the contacts `$2`, whoever has room; besides, whoever has one of
+    /// these contacts or is named in `$3`. Each with two arrays, the sources and the weights there; who is named has 0 in
+    /// both. ``lockOperators`` locks those whose load changes, and fails if one of them has changed since.
+    static let candidates = Statement(
+        """
+        WITH touched AS (
+            SELECT c.source_id, c.operator_id FROM contacts AS c WHERE c.id = ANY ($2::bigint[])
+        )
+        SELECT \(Operator.columns), n.source_ids, n.weights
+        FROM (
+            SELECT operator_id, array_agg(source_id) AS source_ids, array_agg(weight) AS weights
+            FROM (
+                SELECT w.operator_id, w.source_id, w.weight FROM operator_source_weights AS w
+                WHERE w.source_id = ANY (ARRAY(SELECT unnest($1::bigint[]) UNION ALL SELECT source_id FROM touched))
+                UNION ALL SELECT unnest($3::bigint[]), 0, 0
+                UNION ALL SELECT operator_id, 0, 0 FROM touched
+            ) AS n
+            GROUP BY operator_id
+        ) AS n
+        JOIN operators AS o ON o.id = n.operator_id
+        WHERE o.is_active AND o.current_load < o.max_load OR 0 = ANY (n.source_ids)
+        ORDER BY o.id
+        """)
+
+    /// Who waits longest for one of those operators, with the source: at each source as many as there is room for, and
+    /// `$4` more for what the batch frees. All sources together some `$5` at most, each the same number, which comes with
+    /// the rows; where more wait, one more is answered.
+    static let waiting = Statement(
+        """
+        WITH able AS (  -- has room, or may have some before the batch ends
+            SELECT unnest($3::bigint[]) AS operator_id
+            UNION SELECT c.operator_id FROM contacts AS c WHERE c.id = ANY ($2::bigint[]) AND c.operator_id IS NOT NULL
+            UNION SELECT o.id
+            FROM (
+                SELECT DISTINCT w.operator_id
+                FROM (
+                    SELECT unnest($1::bigint[]) AS source_id
+                    UNION SELECT c.source_id FROM contacts AS c WHERE c.id = ANY ($2)
+                ) AS n JOIN operator_source_weights AS w USING (source_id)
+            ) AS n JOIN operators AS o ON o.id = n.operator_id
+            WHERE o.is_active AND o.current_load < o.max_load
+        )
+        SELECT c.id, n.source_id, n.share
+        FROM (
+            SELECT n.source_id, GREATEST($5::bigint / count(*) OVER (), 1) AS share
+            FROM (SELECT DISTINCT w.source_id FROM able JOIN operator_source_weights AS w USING (operator_id)) AS n
+        ) AS n
+        CROSS JOIN LATERAL (
+            SELECT c.id FROM contacts AS c
+            WHERE c.source_id = n.source_id AND c.status = 'active' AND c.operator_id IS NULL
+            ORDER BY c.id
+            LIMIT LEAST(n.share + 1, $4::bigint + (
+                SELECT COALESCE(sum(GREATEST(o.max_load - o.current_load, 0)), 0)
+                FROM operator_source_weights AS w JOIN operators AS o ON o.id = w.operator_id
+                WHERE w.source_id = n.source_id AND o.is_active))
+        ) AS c
+        """)
+
+    // MARK: Second flight
+
+    /// How long a locked row is waited for from now on, in milliseconds.
+    static let rowLockLimit = Statement("SELECT set_config('lock_timeout', $1::text, true)")
+
+    /// Locks the operators whose load changes, in id order, as the triggers on contacts do. Fails with 40001 if one of
+    /// them has changed since the snapshot.
+    static let lockOperators = Statement(
+        "SELECT FROM operators WHERE id = ANY ($1::bigint[]) ORDER BY id FOR NO KEY UPDATE")
+
+    /// Leaves out a lead whose identifier another one has: a violation would write the identifier into PostgreSQL's
+    /// log. The contacts of such a lead then violate `contacts_lead_id_fkey`; if the other one came after this
+    /// transaction's snapshot, it is a conflict.
+    static let insertLeads = Statement(
+        """
+        INSERT INTO leads (id, external_id, phone, email, name)
+        SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[])
+        ON CONFLICT DO NOTHING
+        """)
+
+    static let fillLeads = Statement(
+        """
+        UPDATE leads AS l
+        SET external_id = d.external_id, phone = d.phone, email = d.email, name = d.name, updated_at = now()
+        FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[])
+            AS d (id, external_id, phone, email, name)
+        WHERE l.id = d.id
+        """)
+
+    /// Before ``insertContacts``: first places become free, then they are taken.
+    static let updateContacts = Statement(
+        """
+        UPDATE contacts AS c
+        SET operator_id = d.operator_id, status = d.status, message = COALESCE(d.message, c.message),
+            updated_at = now()
+        FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) AS d (id, operator_id, status, message)
+        WHERE c.id = d.id
+        """)
+
+    static let insertContacts = Statement(
+        """
+        INSERT INTO contacts (id, lead_id, source_id, operator_id, message)
+        SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[])
+        """)
+
+    static let commit = Statement(unprepared: "COMMIT")
+}

@@ -1,0 +1,60 @@
+public import Postgres
+
+/// Work on the database that one instance does now and then, whichever comes when it is due.
+public struct MaintenanceJob: Sendable {
+    fileprivate let name: String
+    /// In seconds.
+    fileprivate let interval: Int64
+    /// Does a part of the work, short enough that nobody waits for it, and answers how many rows it was.
+    fileprivate let step: Statement
+    /// How many rows a part has, unless it is the last one.
+    fileprivate let stepSize: Int64
+
+    /// A batch is asked for within seconds after its COMMIT, if at all.
+    public static let forgetBatches = MaintenanceJob(
+        name: "forget_batches", interval: 60,
+        step: Statement(
+            """
+            WITH old AS (
+                SELECT id FROM assignment_batches WHERE created_at < now() - interval '1 hour'
+                ORDER BY created_at LIMIT 5000),
+            removed AS (DELETE FROM assignment_batches AS b USING old WHERE b.id = old.id RETURNING b.id)
+            SELECT count(*) FROM removed
+            """), stepSize: 5000)
+
+    public static let all = [forgetBatches]
+}
+
+/// Takes a job, if it is due: then it is nobody else's until it is due again.
+public struct ClaimMaintenance: Transaction {
+    public let isRepeatable = true
+    private let job: MaintenanceJob
+
+    public init(_ job: MaintenanceJob) { self.job = job }
+
+    /// - Returns: Whether it was due.
+    public func run(on connection: inout Connection) throws -> Bool {
+        try connection.run(Self.claim(.text(job.name), .int8(job.interval))).count > 0
+    }
+
+    /// The lease ends by itself: an instance that dies with it leaves the job to the next one that finds it due.
+    private static let claim = Statement(
+        """
+        INSERT INTO maintenance_jobs AS j (name, due_at) VALUES ($1::text, now() + $2::bigint * interval '1 second')
+        ON CONFLICT ON CONSTRAINT maintenance_jobs_pkey DO UPDATE SET due_at = EXCLUDED.due_at WHERE j.due_at <= now()
+        RETURNING true
+        """)
+}
+
+/// Does a part of a job.
+public struct Maintain: Transaction {
+    public let isRepeatable = true
+    private let job: MaintenanceJob
+
+    public init(_ job: MaintenanceJob) { self.job = job }
+
+    /// - Returns: Whether there may be more to do.
+    public func run(on connection: inout Connection) throws -> Bool {
+        try connection.run(job.step()).first { try $0.next(Int64.self) }! >= job.stepSize
+    }
+}

@@ -1,0 +1,99 @@
+import Postgres
+import Testing
+
+@testable import CRM
+
+/// What the lane does after each error.
+@Suite struct BatchProgressTests {
+    private func server(_ sqlState: String, constraint: String? = nil) -> PostgresError {
+        .server(ServerError(sqlState: sqlState, constraint: constraint, message: ""))
+    }
+
+    /// What comes after an attempt that ended with the error.
+    private func next(
+        _ error: any Error, size: Int = 2, in progress: inout BatchProgress, commits: Bool = true
+    ) -> BatchProgress.Next {
+        progress.beginAttempt()
+        if commits { progress.beginCommit() }
+        return progress.fail(with: error, size: size)
+    }
+
+    @Test("After a conflict the same batch is run again, after pauses that grow", arguments: ["40001", "40P01"])
+    func conflict(sqlState: String) {
+        var progress = BatchProgress()
+        var pauses: [Duration] = []
+        for _ in 1...9 {
+            guard case .retry(let pause) = next(server(sqlState), in: &progress) else {
+                Issue.record("not run again")
+                return
+            }
+            pauses.append(pause)
+        }
+        #expect(pauses == [2, 4, 8, 16, 32, 64, 100, 100, 100].map(Duration.milliseconds))
+        #expect(!progress.mayHaveCommitted && !progress.isDatabaseAway)
+    }
+
+    @Test(
+        "A lead's identifier that is another one's is tried again once, then the batch is split, the command refused",
+        arguments: ["leads_external_id_key", "leads_phone_key", "leads_email_key", "contacts_lead_id_fkey"])
+    func duplicateLead(constraint: String) {
+        let error = server("23505", constraint: constraint)
+        for (size, last) in [(2, BatchProgress.Next.split), (1, .refuse)] {
+            var progress = BatchProgress()
+            #expect(next(error, size: size, in: &progress) == .retry(longestPause: .milliseconds(2)))
+            #expect(next(error, size: size, in: &progress) == last)
+        }
+    }
+
+    @Test("A lock or a statement that took too long, and the batch's own id, are tried again soon")
+    func timeouts() {
+        var progress = BatchProgress()
+        for error in [server("55P03"), server("57014"), server("23505", constraint: "assignment_batches_pkey")] {
+            #expect(next(error, in: &progress) == .retry(longestPause: .milliseconds(10)))
+        }
+        #expect(next(PostgresError.deadlineExceeded, in: &progress) == .retry(longestPause: .zero))
+        #expect(!progress.isDatabaseAway)
+    }
+
+    @Test("A batch that the database refuses is split until the culprit stands alone")
+    func refusal() {
+        for error in [server("23514"), server("22003"), server("42501"), PostgresError.decoding("x")] as [any Error] {
+            var progress = BatchProgress()
+            #expect(next(error, size: 2, in: &progress) == .split)
+            progress = BatchProgress()
+            #expect(next(error, size: 1, in: &progress) == .refuse)
+        }
+    }
+
+    @Test("A connection that broke before COMMIT was sent leaves nothing, and the batch is run on a new one")
+    func lostConnection() {
+        var progress = BatchProgress()
+        for error in [PostgresError.connectionLost(""), server("57P01"), server("25006"), server("08006")] {
+            guard case .retry = next(error, in: &progress, commits: false) else {
+                Issue.record("\(error)")
+                return
+            }
+            #expect(progress.isDatabaseAway && !progress.mayHaveCommitted)
+            progress.connect()
+            #expect(!progress.isDatabaseAway)
+        }
+    }
+
+    @Test("An attempt whose COMMIT was not answered stays uncertain, whatever becomes of later ones")
+    func uncertain() {
+        var progress = BatchProgress()
+        #expect(next(PostgresError.commitOutcomeUnknown(""), in: &progress) != .split)
+        #expect(progress.uncertain == [1])
+        // The server's answer to a later attempt says nothing about the first one.
+        _ = next(server("40001"), in: &progress)
+        #expect(progress.uncertain == [1] && progress.mayHaveCommitted)
+        for size in [1, 2] { #expect(next(server("23514"), size: size, in: &progress) == .giveUp) }
+    }
+
+    @Test("What is no error of PostgreSQL's is not tried again")
+    func other() {
+        struct Defect: Error {}
+        var progress = BatchProgress()
+        #expect(next(Defect(), in: &progress) == .split)
+    }
+}
