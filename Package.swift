@@ -57,7 +57,7 @@ let package = Package(
         .target(
             name: "CRM",
             dependencies: [
-                "Assignment", "Model", "Postgres", "Store",
+                "Assignment", "Model", "Postgres", "Prometheus", "Store",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -2,9 +2,46 @@ import Assignment
 import Metrics
 import Model
 import Postgres
+public import Prometheus
 
 /// What is counted and timed of the lane's transactions.
-struct AssignmentMetrics: Sendable {
+public struct AssignmentMetrics: Sendable {
+    /// What the registry must know.
+    public static let families = Metric.allCases.map(\.family)
+
+    private enum Metric: String, CaseIterable {
+        case assignments = "leads_crm_assignments_total"
+        case batchSize = "leads_crm_batch_size"
+        case transactionDuration = "leads_crm_transaction_duration_seconds"
+        case commitDuration = "leads_crm_commit_duration_seconds"
+        case retries = "leads_crm_transaction_retries_total"
+
+        private static let seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
+
+        var family: PrometheusRegistry.Family {
+            switch self {
+            case .assignments:
+                .init(
+                    rawValue,
+                    "Contacts assigned, waiting, admitted (waited, then assigned), reopened, transferred, closed; commands refused, or unavailable."
+                )
+            case .batchSize:
+                .init(
+                    rawValue, "Commands that shared one transaction.",
+                    bounds: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024])
+            case .transactionDuration:
+                .init(
+                    rawValue, "Assignment transactions, from the wait at the gate to COMMIT.", bounds: Self.seconds)
+            case .commitDuration:
+                .init(rawValue, "The part of assignment transactions that writes and commits.", bounds: Self.seconds)
+            case .retries:
+                .init(
+                    rawValue, "Assignment transactions that were run again, by SQLSTATE: 40001 and 40P01 are conflicts."
+                )
+            }
+        }
+    }
+
     /// What became of an assignment that was asked for, or of a contact that waited.
     enum Assignment: String, CaseIterable {
         /// A new contact got an operator.
@@ -31,14 +68,14 @@ struct AssignmentMetrics: Sendable {
 
     init(_ factory: any MetricsFactory) {
         self.factory = factory
-        batchSize = Recorder(label: "leads_crm_batch_size", dimensions: [], aggregate: true, factory: factory)
+        batchSize = Recorder(label: Metric.batchSize.rawValue, dimensions: [], aggregate: true, factory: factory)
         transactionDuration = Timer(
-            label: "leads_crm_transaction_duration_seconds", dimensions: [], factory: factory)
-        commitDuration = Timer(label: "leads_crm_commit_duration_seconds", dimensions: [], factory: factory)
+            label: Metric.transactionDuration.rawValue, dimensions: [], factory: factory)
+        commitDuration = Timer(label: Metric.commitDuration.rawValue, dimensions: [], factory: factory)
         assignments = Dictionary(
             uniqueKeysWithValues: Assignment.allCases.map {
                 let dimensions = [("outcome", $0.rawValue)]
-                return ($0, Counter(label: "leads_crm_assignments_total", dimensions: dimensions, factory: factory))
+                return ($0, Counter(label: Metric.assignments.rawValue, dimensions: dimensions, factory: factory))
             })
     }
 
@@ -70,7 +107,7 @@ struct AssignmentMetrics: Sendable {
     /// Counts a transaction that is run again.
     func countRetry(after error: PostgresError) {
         Counter(
-            label: "leads_crm_transaction_retries_total", dimensions: [("sqlstate", error.sqlState)], factory: factory
+            label: Metric.retries.rawValue, dimensions: [("sqlstate", error.sqlState)], factory: factory
         ).increment()
     }
 }

@@ -13,29 +13,7 @@ public import Prometheus
 /// What `/metrics` tells.
 public struct MetricsPage: Sendable {
     /// Everything that the service records through swift-metrics.
-    public static let families = [
-        PrometheusRegistry.Family(
-            RequestMetrics.name, "Time from a request's arrival to its answer, by method, route template and status.",
-            bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]),
-        PrometheusRegistry.Family(
-            "leads_crm_assignments_total",
-            "Contacts assigned, waiting, admitted (waited, then assigned), reopened, transferred, closed; commands refused, or unavailable."
-        ),
-        PrometheusRegistry.Family(
-            "leads_crm_batch_size", "Commands that shared one transaction.",
-            bounds: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]),
-        PrometheusRegistry.Family(
-            "leads_crm_transaction_duration_seconds", "Assignment transactions, from the wait at the gate to COMMIT.",
-            bounds: transactionBounds),
-        PrometheusRegistry.Family(
-            "leads_crm_commit_duration_seconds", "The part of assignment transactions that writes and commits.",
-            bounds: transactionBounds),
-        PrometheusRegistry.Family(
-            "leads_crm_transaction_retries_total",
-            "Assignment transactions that were run again, by SQLSTATE: 40001 and 40P01 are conflicts."),
-    ]
-
-    private static let transactionBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
+    public static let families = AssignmentMetrics.families + [RequestMetrics.family]
 
     let registry: PrometheusRegistry
     /// The most operators that are told one by one.

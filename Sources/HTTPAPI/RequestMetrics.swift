@@ -5,7 +5,11 @@ import Synchronization
 
 /// Times requests by method, route and status, under the names of OpenTelemetry's semantic conventions for HTTP.
 final class RequestMetrics: Sendable {
-    static let name = "http_server_request_duration_seconds"
+    /// What the registry must know.
+    static let family = PrometheusRegistry.Family(
+        "http_server_request_duration_seconds",
+        "Time from a request's arrival to its answer, by method, route template and status.",
+        bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10])
 
     private struct Key: Hashable {
         let method: HTTPRequest.Method
@@ -27,7 +31,7 @@ final class RequestMetrics: Sendable {
                 ("http_request_method", route == nil ? "_OTHER" : method.rawValue), ("http_route", key.route),
                 ("http_response_status_code", String(key.status)),
             ]
-            let timer = Timer(label: Self.name, dimensions: dimensions, factory: factory)
+            let timer = Timer(label: Self.family.name, dimensions: dimensions, factory: factory)
             timers[key] = timer
             return timer
         }

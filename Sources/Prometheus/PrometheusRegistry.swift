@@ -8,7 +8,7 @@ import Synchronization
 public final class PrometheusRegistry: MetricsFactory {
     /// Series of one name.
     public struct Family: Sendable {
-        let name: String
+        public let name: String
         let help: String
         let bounds: [Double]
 
