@@ -1,0 +1,810 @@
+-- The schema as all migrations leave it, to be read; sql/migrations make it. A test compares the two.
+-- Written by WRITE_SCHEMA=1 scripts/test --filter SchemaTests
+-- The queries of views are spelled as by PostgreSQL 15.
+
+CREATE SCHEMA reporting;
+
+COMMENT ON SCHEMA reporting IS 'Views for reports. Times are in the session''s time zone.';
+
+CREATE FUNCTION public.add_to_distribution_counts(source_ids bigint[], operator_ids bigint[], changes bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    -- A pair's first contact makes its row; the CHECK on the count holds for the proposed row too, hence the 0.
+    INSERT INTO public.distribution_counts AS c (source_id, operator_id, contacts_count)
+    SELECT d.source_id, d.operator_id, 0
+    FROM unnest(source_ids, operator_ids) AS d (source_id, operator_id)
+    WHERE NOT EXISTS (
+        SELECT FROM public.distribution_counts AS k
+        WHERE k.source_id = d.source_id AND COALESCE(k.operator_id, 0) = COALESCE(d.operator_id, 0))
+    ORDER BY d.source_id, d.operator_id
+    ON CONFLICT (source_id, (COALESCE(operator_id, 0))) DO NOTHING;
+
+    UPDATE public.distribution_counts c SET contacts_count = c.contacts_count + d.change
+    FROM unnest(source_ids, operator_ids, changes) AS d (source_id, operator_id, change)
+    WHERE c.source_id = d.source_id AND COALESCE(c.operator_id, 0) = COALESCE(d.operator_id, 0);
+END
+$$;
+
+CREATE FUNCTION public.add_to_loads(operator_ids bigint[], changes bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM FROM public.operators WHERE id = ANY (operator_ids) ORDER BY id FOR NO KEY UPDATE;
+    UPDATE public.operators o SET current_load = o.current_load + d.change
+    FROM unnest(operator_ids, changes) AS d (operator_id, change)
+    WHERE o.id = d.operator_id;
+END
+$$;
+
+CREATE FUNCTION public.contacts_deleted() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM public.add_to_loads(array_agg(operator_id), array_agg(change))
+    FROM (SELECT operator_id, -count(*) AS change FROM deleted
+          WHERE status = 'active' AND operator_id IS NOT NULL GROUP BY operator_id) AS d
+    HAVING count(*) > 0;
+
+    PERFORM public.add_to_distribution_counts(array_agg(source_id), array_agg(operator_id), array_agg(change))
+    FROM (SELECT source_id, operator_id, -count(*) AS change FROM deleted GROUP BY source_id, operator_id) AS d
+    HAVING count(*) > 0;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.contacts_inserted() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM public.add_to_loads(array_agg(operator_id), array_agg(change))
+    FROM (SELECT operator_id, count(*) AS change FROM inserted
+          WHERE status = 'active' AND operator_id IS NOT NULL GROUP BY operator_id) AS d
+    HAVING count(*) > 0;
+
+    INSERT INTO public.distribution_counts AS c (source_id, operator_id, contacts_count)
+    SELECT source_id, operator_id, count(*) FROM inserted GROUP BY source_id, operator_id
+    ORDER BY source_id, operator_id
+    ON CONFLICT (source_id, (COALESCE(operator_id, 0)))
+    DO UPDATE SET contacts_count = c.contacts_count + EXCLUDED.contacts_count;
+
+    INSERT INTO public.contact_events (contact_id, source_id, operator_id, status, created_at)
+    SELECT id, source_id, operator_id, status,
+        -- A contact that comes closed was open before: it was closed at its last change.
+        CASE status WHEN 'closed' THEN COALESCE(updated_at, created_at) ELSE created_at END
+    FROM inserted ORDER BY id;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.contacts_truncated() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM public.add_to_loads(array_agg(id), array_agg(-current_load::bigint))
+    FROM public.operators WHERE current_load > 0
+    HAVING count(*) > 0;
+    DELETE FROM public.distribution_counts;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.contacts_updated() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_hashjoin TO 'on'
+    AS $$
+BEGIN
+    PERFORM public.add_to_loads(array_agg(operator_id), array_agg(change))
+    FROM (SELECT operator_id, sum(change)::bigint AS change
+          FROM (SELECT operator_id, status, 1 AS change FROM after_update
+                UNION ALL SELECT operator_id, status, -1 FROM before_update) AS c
+          WHERE status = 'active' AND operator_id IS NOT NULL
+          GROUP BY operator_id HAVING sum(change) <> 0) AS d
+    HAVING count(*) > 0;
+
+    PERFORM public.add_to_distribution_counts(array_agg(source_id), array_agg(operator_id), array_agg(change))
+    FROM (SELECT source_id, operator_id, sum(change)::bigint AS change
+          FROM (SELECT source_id, operator_id, 1 AS change FROM after_update
+                UNION ALL SELECT source_id, operator_id, -1 FROM before_update) AS c
+          GROUP BY source_id, operator_id HAVING sum(change) <> 0) AS d
+    HAVING count(*) > 0;
+
+    INSERT INTO public.contact_events (contact_id, source_id, operator_id, status, created_at)
+    SELECT a.id, a.source_id, a.operator_id, a.status,
+        -- A writer that does not touch updated_at changes the contact now.
+        COALESCE(NULLIF(a.updated_at, b.updated_at), now())
+    FROM after_update AS a LEFT JOIN before_update AS b USING (id)
+    WHERE (a.source_id, a.operator_id, a.status) IS DISTINCT FROM (b.source_id, b.operator_id, b.status)
+    ORDER BY a.id;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.grant_rights() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'leads_crm_reporting') THEN
+        GRANT USAGE ON SCHEMA reporting TO leads_crm_reporting;
+        GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO leads_crm_reporting;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'leads_crm_service') THEN
+        GRANT USAGE ON SCHEMA reporting TO leads_crm_service;
+        GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO leads_crm_service;
+        GRANT SELECT ON public.schema_migrations, public.operators, public.distribution_counts, public.contact_events
+            TO leads_crm_service;
+        GRANT INSERT (name, is_active, max_load), UPDATE (name, is_active, max_load, updated_at)
+            ON public.operators TO leads_crm_service;
+        GRANT SELECT, INSERT, UPDATE ON public.sources, public.leads, public.contacts TO leads_crm_service;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON public.operator_source_weights TO leads_crm_service;
+        GRANT SELECT, INSERT, DELETE ON public.assignment_batches TO leads_crm_service;
+        -- It never holds a row; this is what LOCK TABLE asks for.
+        GRANT UPDATE ON public.assignment_gate TO leads_crm_service;
+        GRANT USAGE ON SEQUENCE public.contacts_id_seq, public.leads_id_seq TO leads_crm_service;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION public.grant_rights() IS 'Gives the roles leads_crm_service and leads_crm_reporting, as far as they exist, what they may do; run by the owner.';
+
+CREATE FUNCTION public.operators_refuse_load_by_hand() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'current_load counts the active contacts of operator % and is not set by hand', NEW.id
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'operators_load_is_counted', TABLE = TG_TABLE_NAME,
+              SCHEMA = TG_TABLE_SCHEMA;
+END
+$$;
+
+CREATE FUNCTION public.operators_refuse_overload() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'operator % cannot hold % active contacts: max_load is %', NEW.id, NEW.current_load, NEW.max_load
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'operators_no_overload', TABLE = TG_TABLE_NAME,
+              SCHEMA = TG_TABLE_SCHEMA;
+END
+$$;
+
+CREATE TABLE public.assignment_batches (
+    id uuid NOT NULL,
+    attempt integer NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE public.assignment_batches IS 'Batches that committed lately: tells an instance that lost its connection during COMMIT what became of it.';
+
+COMMENT ON COLUMN public.assignment_batches.attempt IS 'Which run of the batch it was that committed.';
+
+CREATE TABLE public.assignment_gate (
+    CONSTRAINT assignment_gate_empty CHECK (false)
+);
+
+COMMENT ON TABLE public.assignment_gate IS 'Never holds a row. Instances lock it before their snapshot is taken, so that they queue instead of failing with 40001.';
+
+CREATE TABLE public.contact_events (
+    id bigint NOT NULL,
+    contact_id bigint NOT NULL,
+    source_id bigint NOT NULL,
+    operator_id bigint,
+    status text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE public.contact_events IS 'What each contact became, in order: written by triggers when it is created and when operator or status change.';
+
+COMMENT ON COLUMN public.contact_events.created_at IS 'When the contact says that it changed: its created_at or updated_at.';
+
+ALTER TABLE public.contact_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.contact_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.contacts (
+    id bigint NOT NULL,
+    lead_id bigint NOT NULL,
+    source_id bigint NOT NULL,
+    operator_id bigint,
+    status text DEFAULT 'active'::text NOT NULL,
+    message text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone,
+    CONSTRAINT contacts_status_check CHECK ((status = ANY (ARRAY['active'::text, 'closed'::text])))
+);
+
+COMMENT ON TABLE public.contacts IS 'Messages of leads to sources, each given to at most one operator.';
+
+COMMENT ON COLUMN public.contacts.operator_id IS 'Who has the contact; an active contact without an operator waits.';
+
+COMMENT ON COLUMN public.contacts.status IS 'active: counts towards the operator''s load, or waits; closed: neither.';
+
+ALTER TABLE public.contacts ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME public.contacts_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.distribution_counts (
+    source_id bigint NOT NULL,
+    operator_id bigint,
+    contacts_count bigint NOT NULL,
+    CONSTRAINT distribution_counts_contacts_count_check CHECK ((contacts_count >= 0))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE public.distribution_counts IS 'Contacts of each source by operator, whatever their status; kept by triggers.';
+
+CREATE TABLE public.leads (
+    id bigint NOT NULL,
+    external_id text,
+    phone text,
+    email text,
+    name text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone,
+    CONSTRAINT leads_email_check CHECK ((email <> ''::text)),
+    CONSTRAINT leads_external_id_check CHECK ((external_id <> ''::text)),
+    CONSTRAINT leads_phone_check CHECK ((phone <> ''::text))
+);
+
+COMMENT ON TABLE public.leads IS 'People who write in. Identifiers are stored normalised.';
+
+ALTER TABLE public.leads ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME public.leads_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.operator_source_weights (
+    id bigint NOT NULL,
+    operator_id bigint NOT NULL,
+    source_id bigint NOT NULL,
+    weight integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT operator_source_weights_weight_check CHECK ((weight >= 1))
+);
+
+COMMENT ON TABLE public.operator_source_weights IS 'Who takes the contacts of a source, and in what shares.';
+
+COMMENT ON COLUMN public.operator_source_weights.weight IS 'The chance of being picked is weight / sum of the weights of those available at that moment.';
+
+ALTER TABLE public.operator_source_weights ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME public.operator_source_weights_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.operators (
+    id bigint NOT NULL,
+    name text NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    max_load integer DEFAULT 10 NOT NULL,
+    current_load integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone,
+    CONSTRAINT operators_current_load_check CHECK ((current_load >= 0)),
+    CONSTRAINT operators_max_load_check CHECK ((max_load >= 1))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE public.operators IS 'People who take contacts.';
+
+COMMENT ON COLUMN public.operators.is_active IS 'Whether new contacts may be given to this operator.';
+
+COMMENT ON COLUMN public.operators.max_load IS 'The most active contacts the operator may hold at once.';
+
+COMMENT ON COLUMN public.operators.current_load IS 'Active contacts the operator holds; kept by triggers on contacts.';
+
+ALTER TABLE public.operators ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME public.operators_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.schema_migrations (
+    version integer NOT NULL,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.sources (
+    id bigint NOT NULL,
+    name text NOT NULL,
+    description text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE public.sources IS 'Where contacts come from: bots, forms, mailboxes.';
+
+ALTER TABLE public.sources ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME public.sources_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE VIEW reporting.assignment_delay AS
+ SELECT date_trunc('hour'::text, e.first_at) AS hour,
+    e.source_id,
+    s.name AS source_name,
+    count(*) AS assigned_count,
+    count(*) FILTER (WHERE (e.delay > (0)::numeric)) AS waited_count,
+    percentile_disc((0.5)::double precision) WITHIN GROUP (ORDER BY e.delay) AS median_seconds,
+    percentile_disc((0.9)::double precision) WITHIN GROUP (ORDER BY e.delay) AS p90_seconds,
+    max(e.delay) AS max_seconds
+   FROM (( SELECT e_1.contact_id,
+            e_1.source_id,
+            min(e_1.created_at) AS first_at,
+            (EXTRACT(epoch FROM (min(e_1.created_at) - c.created_at)))::numeric(12,3) AS delay
+           FROM (public.contact_events e_1
+             JOIN public.contacts c ON ((c.id = e_1.contact_id)))
+          WHERE ((e_1.created_at >= (date_trunc('hour'::text, now()) - '24:00:00'::interval)) AND (e_1.operator_id IS NOT NULL) AND (e_1.status = 'active'::text) AND (c.created_at >= (date_trunc('hour'::text, now()) - '24:00:00'::interval)))
+          GROUP BY e_1.contact_id, e_1.source_id, c.created_at) e
+     JOIN public.sources s ON ((s.id = e.source_id)))
+  GROUP BY (date_trunc('hour'::text, e.first_at)), e.source_id, s.name;
+
+COMMENT ON VIEW reporting.assignment_delay IS 'How long contacts waited for their first operator: those registered and assigned in the last 24 hours, by hour of assignment and source. Reads those hours only.';
+
+COMMENT ON COLUMN reporting.assignment_delay.hour IS 'The beginning of the hour in which they were assigned.';
+
+COMMENT ON COLUMN reporting.assignment_delay.source_id IS 'The source''s id.';
+
+COMMENT ON COLUMN reporting.assignment_delay.source_name IS 'The source''s name.';
+
+COMMENT ON COLUMN reporting.assignment_delay.assigned_count IS 'Contacts that got their first operator in that hour.';
+
+COMMENT ON COLUMN reporting.assignment_delay.waited_count IS 'Those of them that had to wait.';
+
+COMMENT ON COLUMN reporting.assignment_delay.median_seconds IS 'The median delay, in seconds.';
+
+COMMENT ON COLUMN reporting.assignment_delay.p90_seconds IS 'The delay that nine of ten did not exceed, in seconds.';
+
+COMMENT ON COLUMN reporting.assignment_delay.max_seconds IS 'The longest delay, in seconds.';
+
+CREATE VIEW reporting.contact_events AS
+ SELECT e.id AS event_id,
+    e.contact_id,
+    e.source_id,
+    e.operator_id,
+    e.status,
+    e.created_at
+   FROM public.contact_events e;
+
+COMMENT ON VIEW reporting.contact_events IS 'What each contact became, in order: one row when it is registered and for each change of operator or status. Fast for a span of created_at; some ten seconds for all of ten million contacts.';
+
+COMMENT ON COLUMN reporting.contact_events.event_id IS 'The event''s id: later ones are greater.';
+
+COMMENT ON COLUMN reporting.contact_events.contact_id IS 'The contact''s id.';
+
+COMMENT ON COLUMN reporting.contact_events.source_id IS 'The source''s id.';
+
+COMMENT ON COLUMN reporting.contact_events.operator_id IS 'Who had the contact from then on; NULL: nobody.';
+
+COMMENT ON COLUMN reporting.contact_events.status IS 'active or closed, from then on.';
+
+COMMENT ON COLUMN reporting.contact_events.created_at IS 'When it happened.';
+
+CREATE VIEW reporting.contacts AS
+ SELECT c.id AS contact_id,
+    c.lead_id,
+    c.source_id,
+    s.name AS source_name,
+    c.operator_id,
+    o.name AS operator_name,
+    c.status,
+    c.created_at,
+    c.updated_at
+   FROM ((public.contacts c
+     JOIN public.sources s ON ((s.id = c.source_id)))
+     LEFT JOIN public.operators o ON ((o.id = c.operator_id)));
+
+COMMENT ON VIEW reporting.contacts IS 'Every contact. Fast for a span of created_at, an operator, a source, a lead, or those who wait; some ten seconds for all of ten million.';
+
+COMMENT ON COLUMN reporting.contacts.contact_id IS 'The contact''s id.';
+
+COMMENT ON COLUMN reporting.contacts.lead_id IS 'The lead''s id, as in leads_overview.';
+
+COMMENT ON COLUMN reporting.contacts.source_id IS 'The source''s id.';
+
+COMMENT ON COLUMN reporting.contacts.source_name IS 'The source''s name.';
+
+COMMENT ON COLUMN reporting.contacts.operator_id IS 'Who has the contact; an active contact without an operator waits.';
+
+COMMENT ON COLUMN reporting.contacts.operator_name IS 'The operator''s name.';
+
+COMMENT ON COLUMN reporting.contacts.status IS 'active or closed.';
+
+COMMENT ON COLUMN reporting.contacts.created_at IS 'When the contact was registered.';
+
+COMMENT ON COLUMN reporting.contacts.updated_at IS 'When it last changed; NULL: never.';
+
+CREATE VIEW reporting.contacts_per_hour AS
+ SELECT date_trunc('hour'::text, c.created_at) AS hour,
+    c.source_id,
+    s.name AS source_name,
+    count(*) AS contacts_count,
+    count(*) FILTER (WHERE (c.operator_id IS NULL)) AS without_operator,
+    count(*) FILTER (WHERE (c.status = 'closed'::text)) AS closed
+   FROM (public.contacts c
+     JOIN public.sources s ON ((s.id = c.source_id)))
+  WHERE (c.created_at >= (date_trunc('hour'::text, now()) - '7 days'::interval))
+  GROUP BY (date_trunc('hour'::text, c.created_at)), c.source_id, s.name;
+
+COMMENT ON VIEW reporting.contacts_per_hour IS 'Contacts registered in each hour of the last 7 days, by source. Reads those days only; their number decides.';
+
+COMMENT ON COLUMN reporting.contacts_per_hour.hour IS 'The beginning of the hour.';
+
+COMMENT ON COLUMN reporting.contacts_per_hour.source_id IS 'The source''s id.';
+
+COMMENT ON COLUMN reporting.contacts_per_hour.source_name IS 'The source''s name.';
+
+COMMENT ON COLUMN reporting.contacts_per_hour.contacts_count IS 'Contacts registered in that hour.';
+
+COMMENT ON COLUMN reporting.contacts_per_hour.without_operator IS 'Those of them that have no operator now.';
+
+COMMENT ON COLUMN reporting.contacts_per_hour.closed IS 'Those of them that are closed now.';
+
+CREATE VIEW reporting.distribution AS
+ SELECT s.id AS source_id,
+    s.name AS source_name,
+    o.id AS operator_id,
+    o.name AS operator_name,
+    w.weight,
+    COALESCE(d.contacts_count, (0)::bigint) AS contacts_count,
+    round(((100.0 * (w.weight)::numeric) / (sum(w.weight) OVER of_source)::numeric), 2) AS expected_percent,
+    round(((100.0 * (COALESCE(d.contacts_count, (0)::bigint))::numeric) / NULLIF(sum(d.contacts_count) OVER of_source, (0)::numeric)), 2) AS actual_percent,
+    (round(((100.0 * (COALESCE(d.contacts_count, (0)::bigint))::numeric) / NULLIF(sum(d.contacts_count) OVER of_source, (0)::numeric)), 2) - round(((100.0 * (w.weight)::numeric) / (sum(w.weight) OVER of_source)::numeric), 2)) AS deviation_points
+   FROM (((public.operator_source_weights w
+     JOIN public.sources s ON ((s.id = w.source_id)))
+     JOIN public.operators o ON ((o.id = w.operator_id)))
+     LEFT JOIN public.distribution_counts d ON (((d.source_id = w.source_id) AND (COALESCE(d.operator_id, (0)::bigint) = w.operator_id))))
+  WINDOW of_source AS (PARTITION BY w.source_id);
+
+COMMENT ON VIEW reporting.distribution IS 'How the contacts of each source were shared among the operators who have a weight there, and how they should be while everybody has room. Reads counters: fast at any size.';
+
+COMMENT ON COLUMN reporting.distribution.source_id IS 'The source''s id.';
+
+COMMENT ON COLUMN reporting.distribution.source_name IS 'The source''s name.';
+
+COMMENT ON COLUMN reporting.distribution.operator_id IS 'The operator''s id.';
+
+COMMENT ON COLUMN reporting.distribution.operator_name IS 'The operator''s name.';
+
+COMMENT ON COLUMN reporting.distribution.weight IS 'The operator''s weight at the source, today.';
+
+COMMENT ON COLUMN reporting.distribution.contacts_count IS 'Contacts of the source that the operator has, whatever their status.';
+
+COMMENT ON COLUMN reporting.distribution.expected_percent IS 'weight in percent of the sum of the source''s weights.';
+
+COMMENT ON COLUMN reporting.distribution.actual_percent IS 'contacts_count in percent of all that these operators have of the source; NULL if none.';
+
+COMMENT ON COLUMN reporting.distribution.deviation_points IS 'actual_percent less expected_percent, in percentage points.';
+
+CREATE VIEW reporting.integrity AS
+ SELECT 'operator load'::text AS counter,
+    NULL::bigint AS source_id,
+    o.id AS operator_id,
+    (o.current_load)::bigint AS kept,
+    COALESCE(c.n, (0)::bigint) AS counted
+   FROM (public.operators o
+     LEFT JOIN ( SELECT contacts.operator_id,
+            count(*) AS n
+           FROM public.contacts
+          WHERE ((contacts.status = 'active'::text) AND (contacts.operator_id IS NOT NULL))
+          GROUP BY contacts.operator_id) c ON ((c.operator_id = o.id)))
+  WHERE (o.current_load <> COALESCE(c.n, (0)::bigint))
+UNION ALL
+ SELECT 'distribution count'::text AS counter,
+    COALESCE(d.source_id, c.source_id) AS source_id,
+    COALESCE(d.operator_id, c.operator_id) AS operator_id,
+    COALESCE(d.contacts_count, (0)::bigint) AS kept,
+    COALESCE(c.n, (0)::bigint) AS counted
+   FROM (public.distribution_counts d
+     FULL JOIN ( SELECT contacts.source_id,
+            contacts.operator_id,
+            count(*) AS n
+           FROM public.contacts
+          GROUP BY contacts.source_id, contacts.operator_id) c ON (((c.source_id = d.source_id) AND (COALESCE(c.operator_id, (0)::bigint) = COALESCE(d.operator_id, (0)::bigint)))))
+  WHERE (COALESCE(d.contacts_count, (0)::bigint) <> COALESCE(c.n, (0)::bigint));
+
+COMMENT ON VIEW reporting.integrity IS 'Counters that differ from a recount: empty when all is well. Counts every contact, seconds for ten million: a check that trusted a counter would be none.';
+
+COMMENT ON COLUMN reporting.integrity.counter IS 'Which counter: operator load or distribution count.';
+
+COMMENT ON COLUMN reporting.integrity.source_id IS 'The source it counts for; NULL for a load.';
+
+COMMENT ON COLUMN reporting.integrity.operator_id IS 'The operator it counts for; NULL: contacts without one.';
+
+COMMENT ON COLUMN reporting.integrity.kept IS 'What the triggers have counted.';
+
+COMMENT ON COLUMN reporting.integrity.counted IS 'What a recount finds.';
+
+CREATE VIEW reporting.leads_overview AS
+ SELECT l.id AS lead_id,
+    ('***'::text ||
+        CASE
+            WHEN (length(l.phone) > 7) THEN "right"(l.phone, 4)
+            ELSE ''::text
+        END) AS masked_phone,
+    (("left"(l.email, 1) || '***@'::text) || split_part(l.email, '@'::text, 2)) AS masked_email,
+    c.contacts_count,
+    c.active_count,
+    c.last_contact_at,
+    l.created_at
+   FROM (public.leads l
+     CROSS JOIN LATERAL ( SELECT count(*) AS contacts_count,
+            count(*) FILTER (WHERE (c_1.status = 'active'::text)) AS active_count,
+            max(c_1.created_at) AS last_contact_at
+           FROM public.contacts c_1
+          WHERE (c_1.lead_id = l.id)) c);
+
+COMMENT ON VIEW reporting.leads_overview IS 'Leads with their numbers of contacts, phones and emails masked. Each row reads that lead''s contacts: fast for some leads (WHERE lead_id …, ORDER BY lead_id LIMIT …), minutes for millions.';
+
+COMMENT ON COLUMN reporting.leads_overview.lead_id IS 'The lead''s id.';
+
+COMMENT ON COLUMN reporting.leads_overview.masked_phone IS 'Asterisks and the phone''s last four characters; no character of a phone of seven or fewer.';
+
+COMMENT ON COLUMN reporting.leads_overview.masked_email IS 'The email''s first character and its domain.';
+
+COMMENT ON COLUMN reporting.leads_overview.contacts_count IS 'All contacts of the lead.';
+
+COMMENT ON COLUMN reporting.leads_overview.active_count IS 'Those of them that are active.';
+
+COMMENT ON COLUMN reporting.leads_overview.last_contact_at IS 'When the last one was registered.';
+
+COMMENT ON COLUMN reporting.leads_overview.created_at IS 'When the lead was first seen.';
+
+CREATE VIEW reporting.operator_load AS
+ SELECT o.id AS operator_id,
+    o.name AS operator_name,
+    o.is_active,
+    o.current_load,
+    o.max_load,
+    GREATEST((o.max_load - o.current_load), 0) AS free_places,
+    round(((100.0 * (o.current_load)::numeric) / (o.max_load)::numeric), 1) AS utilisation_percent,
+    ( SELECT count(*) AS count
+           FROM public.operator_source_weights w
+          WHERE (w.operator_id = o.id)) AS sources
+   FROM public.operators o;
+
+COMMENT ON VIEW reporting.operator_load IS 'Each operator''s load and limit, now. Reads counters: fast at any size.';
+
+COMMENT ON COLUMN reporting.operator_load.operator_id IS 'The operator''s id.';
+
+COMMENT ON COLUMN reporting.operator_load.operator_name IS 'The operator''s name.';
+
+COMMENT ON COLUMN reporting.operator_load.is_active IS 'Whether new contacts may be given to the operator.';
+
+COMMENT ON COLUMN reporting.operator_load.current_load IS 'Active contacts the operator holds.';
+
+COMMENT ON COLUMN reporting.operator_load.max_load IS 'The most active contacts the operator may hold.';
+
+COMMENT ON COLUMN reporting.operator_load.free_places IS 'How many more contacts fit; 0 if the limit was lowered below the load.';
+
+COMMENT ON COLUMN reporting.operator_load.utilisation_percent IS 'current_load in percent of max_load.';
+
+COMMENT ON COLUMN reporting.operator_load.sources IS 'The number of sources the operator has a weight at.';
+
+CREATE VIEW reporting.waiting AS
+ SELECT s.id AS source_id,
+    s.name AS source_name,
+    w.waiting_count,
+    w.oldest_created_at,
+    (now() - w.oldest_created_at) AS oldest_age
+   FROM (public.sources s
+     CROSS JOIN LATERAL ( SELECT count(*) AS waiting_count,
+            min(c.created_at) AS oldest_created_at
+           FROM public.contacts c
+          WHERE ((c.source_id = s.id) AND (c.status = 'active'::text) AND (c.operator_id IS NULL))) w)
+  WHERE (w.waiting_count > 0);
+
+COMMENT ON VIEW reporting.waiting IS 'Sources at which contacts wait for an operator. Reads the waiting contacts only, by their own index.';
+
+COMMENT ON COLUMN reporting.waiting.source_id IS 'The source''s id.';
+
+COMMENT ON COLUMN reporting.waiting.source_name IS 'The source''s name.';
+
+COMMENT ON COLUMN reporting.waiting.waiting_count IS 'Active contacts without an operator.';
+
+COMMENT ON COLUMN reporting.waiting.oldest_created_at IS 'When the one that waits longest was registered.';
+
+COMMENT ON COLUMN reporting.waiting.oldest_age IS 'How long that one waits already.';
+
+ALTER TABLE ONLY public.assignment_batches
+    ADD CONSTRAINT assignment_batches_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.contact_events
+    ADD CONSTRAINT contact_events_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.contacts
+    ADD CONSTRAINT contacts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.leads
+    ADD CONSTRAINT leads_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.operator_source_weights
+    ADD CONSTRAINT operator_source_weights_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.operator_source_weights
+    ADD CONSTRAINT operator_source_weights_source_id_operator_id_key UNIQUE (source_id, operator_id);
+
+ALTER TABLE ONLY public.operators
+    ADD CONSTRAINT operators_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY public.sources
+    ADD CONSTRAINT sources_name_key UNIQUE (name);
+
+ALTER TABLE ONLY public.sources
+    ADD CONSTRAINT sources_pkey PRIMARY KEY (id);
+
+CREATE INDEX assignment_batches_created_at_idx ON public.assignment_batches USING btree (created_at);
+
+CREATE INDEX contact_events_created_at_idx ON public.contact_events USING brin (created_at) WITH (autosummarize='on');
+
+CREATE INDEX contacts_active_idx ON public.contacts USING btree (id) WHERE (status = 'active'::text);
+
+CREATE INDEX contacts_created_at_idx ON public.contacts USING brin (created_at) WITH (autosummarize='on');
+
+CREATE INDEX contacts_lead_id_idx ON public.contacts USING btree (lead_id, id);
+
+CREATE INDEX contacts_operator_id_idx ON public.contacts USING btree (operator_id, status, id);
+
+CREATE INDEX contacts_source_id_idx ON public.contacts USING btree (source_id, status, id);
+
+CREATE INDEX contacts_waiting_idx ON public.contacts USING btree (source_id, id) WHERE ((status = 'active'::text) AND (operator_id IS NULL));
+
+CREATE UNIQUE INDEX distribution_counts_key ON public.distribution_counts USING btree (source_id, COALESCE(operator_id, (0)::bigint));
+
+CREATE UNIQUE INDEX leads_email_key ON public.leads USING btree (email) WHERE (email IS NOT NULL);
+
+CREATE UNIQUE INDEX leads_external_id_key ON public.leads USING btree (external_id) WHERE (external_id IS NOT NULL);
+
+CREATE UNIQUE INDEX leads_phone_key ON public.leads USING btree (phone) WHERE (phone IS NOT NULL);
+
+CREATE INDEX operator_source_weights_operator_id_idx ON public.operator_source_weights USING btree (operator_id, source_id);
+
+CREATE TRIGGER contacts_deleted AFTER DELETE ON public.contacts REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION public.contacts_deleted();
+
+CREATE TRIGGER contacts_inserted AFTER INSERT ON public.contacts REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION public.contacts_inserted();
+
+CREATE TRIGGER contacts_truncated AFTER TRUNCATE ON public.contacts FOR EACH STATEMENT EXECUTE FUNCTION public.contacts_truncated();
+
+CREATE TRIGGER contacts_updated AFTER UPDATE ON public.contacts REFERENCING OLD TABLE AS before_update NEW TABLE AS after_update FOR EACH STATEMENT EXECUTE FUNCTION public.contacts_updated();
+
+CREATE TRIGGER operators_load_is_counted_on_insert BEFORE INSERT ON public.operators FOR EACH ROW WHEN ((new.current_load <> 0)) EXECUTE FUNCTION public.operators_refuse_load_by_hand();
+
+CREATE TRIGGER operators_load_is_counted_on_update BEFORE UPDATE ON public.operators FOR EACH ROW WHEN (((new.current_load <> old.current_load) AND (pg_trigger_depth() = 0))) EXECUTE FUNCTION public.operators_refuse_load_by_hand();
+
+CREATE TRIGGER operators_no_overload BEFORE UPDATE ON public.operators FOR EACH ROW WHEN (((new.current_load > old.current_load) AND (new.current_load > new.max_load))) EXECUTE FUNCTION public.operators_refuse_overload();
+
+ALTER TABLE ONLY public.contacts
+    ADD CONSTRAINT contacts_lead_id_fkey FOREIGN KEY (lead_id) REFERENCES public.leads(id);
+
+ALTER TABLE ONLY public.contacts
+    ADD CONSTRAINT contacts_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES public.operators(id);
+
+ALTER TABLE ONLY public.contacts
+    ADD CONSTRAINT contacts_source_id_fkey FOREIGN KEY (source_id) REFERENCES public.sources(id);
+
+ALTER TABLE ONLY public.distribution_counts
+    ADD CONSTRAINT distribution_counts_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES public.operators(id);
+
+ALTER TABLE ONLY public.distribution_counts
+    ADD CONSTRAINT distribution_counts_source_id_fkey FOREIGN KEY (source_id) REFERENCES public.sources(id);
+
+ALTER TABLE ONLY public.operator_source_weights
+    ADD CONSTRAINT operator_source_weights_operator_id_fkey FOREIGN KEY (operator_id) REFERENCES public.operators(id);
+
+ALTER TABLE ONLY public.operator_source_weights
+    ADD CONSTRAINT operator_source_weights_source_id_fkey FOREIGN KEY (source_id) REFERENCES public.sources(id);
+
+GRANT ALL ON SCHEMA public TO leads_crm_owner;
+GRANT USAGE ON SCHEMA public TO leads_crm_service;
+
+GRANT USAGE ON SCHEMA reporting TO leads_crm_reporting;
+GRANT USAGE ON SCHEMA reporting TO leads_crm_service;
+
+REVOKE ALL ON FUNCTION public.add_to_distribution_counts(source_ids bigint[], operator_ids bigint[], changes bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.add_to_loads(operator_ids bigint[], changes bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.contacts_deleted() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.contacts_inserted() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.contacts_truncated() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.contacts_updated() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.grant_rights() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.operators_refuse_load_by_hand() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.operators_refuse_overload() FROM PUBLIC;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.assignment_batches TO leads_crm_service;
+
+GRANT UPDATE ON TABLE public.assignment_gate TO leads_crm_service;
+
+GRANT SELECT ON TABLE public.contact_events TO leads_crm_service;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.contacts TO leads_crm_service;
+
+GRANT USAGE ON SEQUENCE public.contacts_id_seq TO leads_crm_service;
+
+GRANT SELECT ON TABLE public.distribution_counts TO leads_crm_service;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.leads TO leads_crm_service;
+
+GRANT USAGE ON SEQUENCE public.leads_id_seq TO leads_crm_service;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.operator_source_weights TO leads_crm_service;
+
+GRANT SELECT ON TABLE public.operators TO leads_crm_service;
+
+GRANT INSERT(name),UPDATE(name) ON TABLE public.operators TO leads_crm_service;
+
+GRANT INSERT(is_active),UPDATE(is_active) ON TABLE public.operators TO leads_crm_service;
+
+GRANT INSERT(max_load),UPDATE(max_load) ON TABLE public.operators TO leads_crm_service;
+
+GRANT UPDATE(updated_at) ON TABLE public.operators TO leads_crm_service;
+
+GRANT SELECT ON TABLE public.schema_migrations TO leads_crm_service;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.sources TO leads_crm_service;
+
+GRANT SELECT ON TABLE reporting.assignment_delay TO leads_crm_reporting;
+GRANT SELECT ON TABLE reporting.assignment_delay TO leads_crm_service;
+
+GRANT SELECT ON TABLE reporting.contact_events TO leads_crm_reporting;
+GRANT SELECT ON TABLE reporting.contact_events TO leads_crm_service;
+
+GRANT SELECT ON TABLE reporting.contacts TO leads_crm_reporting;
+GRANT SELECT ON TABLE reporting.contacts TO leads_crm_service;
+
+GRANT SELECT ON TABLE reporting.contacts_per_hour TO leads_crm_reporting;
+GRANT SELECT ON TABLE reporting.contacts_per_hour TO leads_crm_service;
+
+GRANT SELECT ON TABLE reporting.distribution TO leads_crm_reporting;
+GRANT SELECT ON TABLE reporting.distribution TO leads_crm_service;
+
+GRANT SELECT ON TABLE reporting.integrity TO leads_crm_reporting;
+GRANT SELECT ON TABLE reporting.integrity TO leads_crm_service;
+
+GRANT SELECT ON TABLE reporting.leads_overview TO leads_crm_reporting;
+GRANT SELECT ON TABLE reporting.leads_overview TO leads_crm_service;
+
+GRANT SELECT ON TABLE reporting.operator_load TO leads_crm_reporting;
+GRANT SELECT ON TABLE reporting.operator_load TO leads_crm_service;
+
+GRANT SELECT ON TABLE reporting.waiting TO leads_crm_reporting;
+GRANT SELECT ON TABLE reporting.waiting TO leads_crm_service;
