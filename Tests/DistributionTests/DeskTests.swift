@@ -165,8 +165,8 @@ import Testing
 
     // MARK: -
 
-    /// What a transaction knows that reads the oldest of those who wait at each source, and the contacts that commands
-    /// name. Without commands nothing frees a place: then only those are read who can be let in.
+    /// The desk as a transaction knows it, which reads the oldest contacts that wait at each source and those that
+    /// commands name. Without commands nothing frees a place, and it reads only contacts that can be let in.
     private func part(of desk: Desk, _ share: Int, naming commands: [Desk.Change]) -> Desk {
         let waiting = Dictionary(
             grouping: desk.placements.filter { $0.value.isActive && $0.value.operatorID == nil }.keys.sorted()

@@ -37,7 +37,7 @@ def load(client: Client, operator: Operator) -> int:
 
 
 def main() -> None:
-    # What is read leniently is described strictly.
+    # The description is strict where the service reads leniently.
     assert_type(ContactCreate(source_id=1).source_id, int)
     assert_type(OperatorCreate(name="").is_active, bool | Unset)
     assert_type(OperatorCreate(name="").max_load, int | Unset)
@@ -74,7 +74,7 @@ def main() -> None:
         closed = update_contact.sync(given.id, client=client, body=ContactUpdate(status=ContactStatus.CLOSED))
         assert expect(ContactWithDetails, closed).status is ContactStatus.CLOSED
         assert listed(ContactStatus.CLOSED) == [given.id]
-        # The place that became free is the waiting one's.
+        # The waiting contact gets the place that became free.
         assert load(client, operator) == 1
 
         unknown = register_contact.sync(client=client, body=ContactCreate(source_id=source.id + 1))

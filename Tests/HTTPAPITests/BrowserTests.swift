@@ -4,7 +4,7 @@ import Testing
 
 @testable import HTTPAPI
 
-/// What browsers may do, of which some have a page of another site open.
+/// What browsers may do when a page of another site is open in them.
 extension HTTPAPITests {
     @Test("A body that is not declared as JSON is not read")
     func mediaType() async throws {
@@ -102,7 +102,7 @@ extension HTTPAPITests {
             #expect(file.headers[.contentType] == "\(type); charset=utf-8")
             let text = try await file.text
             names.formUnion(text.matches(of: /from "\.\/([^"]+)"/).map { String($0.1) })
-            // What comes from the description or an answer is text.
+            // The page shows what comes from the description or an answer as text, never as HTML.
             #expect(text.firstMatch(of: /innerHTML|outerHTML|AdjacentHTML|HTMLUnsafe|document\.write|eval\(/) == nil)
         }
     }
@@ -126,7 +126,7 @@ extension HTTPAPITests {
         for path in ["/docs", "/redoc"] {
             let policy = try await directives(path)
             #expect(policy.merging(everywhere) { $1 } == policy)
-            // Nothing of the CDN's but the pinned files.
+            // The page loads only the pinned files from the CDN.
             let scripts = try #require(policy["script-src"])
             #expect(scripts.wholeMatch(of: /'self' https:[^ ]+@\d+\.\d+\.\d+\/[^ ]+\.js/) != nil)
         }

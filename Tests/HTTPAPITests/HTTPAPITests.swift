@@ -12,10 +12,10 @@ import Testing
 
 @testable import HTTPAPI
 
-/// What is answered without asking the database.
+/// Answers that take no database.
 @Suite struct HTTPAPITests {
     private static let logger = Logger(label: "test")
-    /// Runs, so that what does ask the database is answered with 503.
+    /// The service runs without a database, so that requests that need one get 503.
     private static let crm: CRM = {
         var configuration = CRM.Configuration(connection: ConnectionConfiguration(url: "host=/nowhere"))
         configuration.requestTimeout = .milliseconds(100)

@@ -107,7 +107,7 @@ import Testing
         #expect(throws: JSONError(offset: 128, reason: "Nesting deeper than 128")) {
             try json(String(repeating: "[", count: 129) + String(repeating: "]", count: 129))
         }
-        // Depth is what is open at one time, not what was opened.
+        // Depth counts the arrays and objects that are open at one time, not all that were opened.
         _ = try json("[" + Array(repeating: "[]", count: 1000).joined(separator: ",") + "]")
     }
 
@@ -246,7 +246,7 @@ private enum Document: Decodable, Equatable {
     case null
     case bool(Bool)
     case number(Double)
-    /// As bytes: equality of Swift's strings takes canonical equivalents for the same.
+    /// Texts are compared as bytes, because Swift's strings take canonical equivalents for the same.
     case string([UInt8])
     case array([Document])
     case object([String: Document])

@@ -174,7 +174,7 @@ struct CheckTests {
 
     private func pair(_ operatorID: Int64?) -> Observation.Pair { .init(source: 9, operator: operatorID) }
 
-    /// The promises that are said to be broken, and those of which nothing is said.
+    /// The promises that the check calls broken, and those that it does not mention.
     private func broken(_ change: (inout Ledger, inout Observation) -> Void) -> (broken: [String], open: [String]) {
         var (ledger, seen) = (ledger, seen)
         change(&ledger, &seen)
@@ -224,7 +224,7 @@ struct CheckTests {
                 addOne(&seen)
                 ledger.unknown = 1
             }.broken == [])
-        // A missing one makes no room for another.
+        // A missing contact makes no room for another contact.
         #expect(
             broken { _, seen in
                 addOne(&seen)

@@ -26,11 +26,11 @@ struct PlainHTTPTests {
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             _ = context.channel.setOption(.autoRead, value: false)
             context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: answer)), promise: nil)
-            // Not `close`, which has no effect as long as a process that another test has started holds the socket, too.
+            // `close` would have no effect while a process that another test has started holds the socket, too.
             if closes { context.close(mode: .output, promise: nil) }
         }
 
-        /// Sends one request to it.
+        /// Sends one request to the server.
         func answer(_ method: HTTPMethod, timeout: TimeAmount, body: ByteBuffer? = nil) async throws -> HTTPAnswer {
             let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                 .childChannelInitializer { $0.pipeline.addHandler(self) }

@@ -5,7 +5,7 @@ import Testing
 @Suite struct ConnectionPoolTests {
     private struct Select: Transaction {
         var isRepeatable = true
-        /// Opens a transaction first, and leaves it so.
+        /// Whether the job opens a transaction first and leaves it open.
         var begins = false
         var sql: String
 

@@ -11,9 +11,9 @@ extension System {
             let body: [UInt8]
             var contentType = "application/json"
             let status: Int
-            /// For 422: the types of all faults.
+            /// The types of all faults of a 422.
             let types: [String]
-            /// For 422: where the first fault is.
+            /// The place of the first fault of a 422.
             let location: JSON
 
             init(_ call: String, _ body: Body, _ status: Int, _ types: String..., at location: JSON = .absent) {

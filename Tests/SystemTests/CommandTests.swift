@@ -9,7 +9,7 @@ extension System {
         func parallelStart() async throws {
             try await TestDatabase.with(.none) { database in
                 let psql = try Psql(database.url)
-                // Held until all five have seen the empty database and want to migrate it.
+                // The lock is held until all five have seen the empty database and want to migrate it.
                 let lock = "hashtext('leads_crm.schema_migrations')"
                 try await psql.query("SELECT pg_advisory_lock(\(lock))")
                 async let start: Void = {

@@ -11,7 +11,7 @@ extension System {
             try await Desk.open(
                 instances: 3, environment: ["ASSIGNMENT_GATE": gate, "REQUEST_TIMEOUT": "60"]
             ) { desk in
-                // Room for all: what waited could get an operator after it was acknowledged.
+                // The operators have room for all, because a contact that waits may get an operator after it was acknowledged.
                 let operators = try await inParallel(5) { _ in try await desk.newOperator(maxLoad: 100_000) }
                 let source = try await desk.newSource(operators)
                 let traffic = Traffic(desk.instances.map(\.client), source: source)

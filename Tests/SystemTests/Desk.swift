@@ -8,10 +8,10 @@ struct Desk: Sendable {
     let psql: Psql
     let instances: [Instance]
 
-    /// The first instance's.
+    /// The client of the first instance.
     var client: Client { instances[0].client }
 
-    /// The instances' clients in turn.
+    /// A client of each instance in turn.
     func client(_ number: Int) -> Client { instances[number % instances.count].client }
 
     /// Starts instances on a new database, runs the body, and looks whether the counters are right in the end.

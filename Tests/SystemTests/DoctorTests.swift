@@ -30,7 +30,7 @@ extension System {
                     "triggers",
                     "counters",
                 ] { #expect(finding(subject, in: output) != nil, "\(subject): \(output)") }
-                // The tests' own PostgreSQL does without.
+                // The tests' own PostgreSQL runs without fsync.
                 #expect(finding("durability", in: output)?.contains("ALTER SYSTEM RESET fsync") == true, "\(output)")
             }
         }
@@ -97,7 +97,7 @@ extension System {
                     #expect(found?.hasPrefix("warn") == true, "\(output)")
                     #expect(found?.contains("ALTER SYSTEM SET \(setting) = \(safe);") == true, "\(output)")
                 }
-                // Only where statements are logged at all.
+                // PostgreSQL logs parameters only if it logs statements.
                 try await psql.query("ALTER DATABASE \(name) SET log_parameter_max_length = -1")
                 #expect(!(try await run(database.serviceURL)).standardOutput.contains("SET log_parameter_max_length ="))
                 try await psql.query("ALTER DATABASE \(name) SET log_min_duration_statement = '1min'")

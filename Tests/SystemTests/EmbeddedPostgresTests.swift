@@ -70,7 +70,7 @@ extension System {
 
         @Test("It is taken over, and stopped, by the next user when its own died without stopping it")
         func isTakenOver() async throws {
-            // A value that goes gives back its locks as the end of a process would.
+            // A value that is released gives back its locks, as a process that ends would.
             let processID = try await start().processID
             let next = try await start()
             #expect(try next.processID == processID)

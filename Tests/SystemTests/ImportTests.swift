@@ -26,7 +26,7 @@ extension System {
         @Test("Ids, times and values are kept, counters and history are right, and new ids go on after the largest")
         func good() async throws {
             let file = try OldServiceFile(OldServiceFile.schema, OldServiceFile.desk)
-            // Also into a database without tables.
+            // The import also works on a database without tables.
             try await TestDatabase.with(.none) { database in
                 let output = try await run(file, database)
                 #expect(output.status == 0, "\(output)")
@@ -79,7 +79,7 @@ extension System {
                     "/api/v1/contacts", ["source_id": 4, "lead_phone": "+7 (900) 123-45-67"])
                 #expect(contact.json["id"] == 41, "\(contact)")
                 #expect(contact.json["lead_id"] == 21)
-                // Who waited longer was let in first.
+                // The contact that waited longer was let in first.
                 #expect(try await instance.client.get("/api/v1/contacts/32").json["operator_id"] == 3)
             }
         }
@@ -186,7 +186,7 @@ extension System {
                 }
                 let permissions = try FileManager.default.attributesOfItem(atPath: log)[.posixPermissions] as? Int
                 #expect(permissions == 0o600)
-                // Once more: nothing is added, so nothing is told as changed.
+                // A second import adds nothing, and so tells of no change.
                 let before = try await psql.query(Self.everything)
                 let second = try await run(file, database)
                 #expect(second.status == 0, "\(second)")

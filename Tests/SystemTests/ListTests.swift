@@ -57,7 +57,7 @@ extension System {
         func size(character: String) async throws {
             try await Desk.open { desk in
                 let source = try await desk.newSource()
-                // 25 MB of text; as JSON six times that where each character takes an escape.
+                // The messages are 25 MB of text; JSON makes six times that of characters that each take an escape.
                 try await desk.psql.query("INSERT INTO leads (id) SELECT generate_series(1, 40)")
                 try await desk.psql.query(
                     """
@@ -71,7 +71,7 @@ extension System {
                 #expect(leads.flatMap { $0.json.elements.compactMap { $0["id"].int } } == Array(1...40))
                 #expect(
                     leads.flatMap { $0.json.elements.map { $0["contacts"].elements.count } }.allSatisfy { $0 == 10 })
-                // The last entry may go over it: ten messages.
+                // The last entry, of ten messages, may pass the bound.
                 let limit = (8 << 20) + 10 * 6 * 65536 + 100_000
                 for page in contacts + leads {
                     let size = page.body.count

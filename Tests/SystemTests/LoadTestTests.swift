@@ -28,7 +28,7 @@ extension System {
                     let requests = try #require(result["registrations"]["requests"].int)
                     let closings = try #require(result["closings"]["requests"].int)
                     let unsent = try #require(result["unsent"].int)
-                    // 100 a second for 2 s; at its ends some may be on this or that side.
+                    // 100 requests a second are due for 2 s; some at the ends may fall on either side.
                     #expect((180...220).contains(requests + closings + unsent), "\(result)")
                     #expect((0.2...0.4).contains(Double(closings) / Double(requests + closings)))
                     let latency = result["registrations"]["latency_microseconds"]
@@ -108,7 +108,7 @@ extension System {
                 let command = try start(desk, "")
                 defer { command.process.signal(SIGKILL) }
                 try await waitForContacts(desk, 100)
-                // Nothing is answered any more.
+                // The instance answers nothing any more.
                 let lock = try Psql(desk.database.url)
                 try await lock.query("BEGIN; LOCK TABLE contacts")
                 try await eventually("the load test ends", within: .seconds(8)) {

@@ -32,7 +32,7 @@ struct LoadWatch: Sendable {
                         Issue.record("operators with id, max_load, current_load and contacts counted: \(wrong)")
                         return
                     }
-                    // Not a wait for anything: it leaves the processor to those who are watched.
+                    // The pause waits for nothing; it leaves the processor to those who are watched.
                     try? await Task.sleep(for: .milliseconds(5))
                 }
             }

@@ -49,13 +49,13 @@ extension System {
                 #expect(assignments("closed") == 1)
                 #expect(assignments("reopened") == 1)
                 #expect(assignments("refused") == 1)
-                // Five registrations, two changes, and the source's weights; what is refused commits nothing.
+                // Five registrations, two changes and the source's weights commit; refused commands do not.
                 #expect(values["leads_crm_batch_size_count"] == 8)
                 #expect(values["leads_crm_commit_duration_seconds_count"] == 8)
 
                 #expect(values["leads_crm_load"] == 3)
                 #expect(values["leads_crm_capacity"] == 3)
-                // Both are full; of them only the first is told.
+                // Both operators are full, and the page tells only the first.
                 #expect(values["leads_crm_operator_load{operator_id=\"\(operators[0])\"}"] == 1)
                 #expect(values["leads_crm_operator_max_load{operator_id=\"\(operators[0])\"}"] == 1)
                 #expect(values["leads_crm_operator_load{operator_id=\"\(operators[1])\"}"] == nil)
@@ -112,7 +112,7 @@ extension System {
                 #expect(answer[header: "x-request-id"] == "the-one-in-question")
                 _ = try await desk.client.get("/api/v1/leads?phone=%2B79005550199&email=anna.karenina@example.org")
                 _ = try await desk.client.get("/api/v1/anna.karenina@example.org")
-                // A database that refuses it, and quotes it.
+                // The database refuses the message and quotes it.
                 try await desk.psql.query("ALTER TABLE leads ADD CONSTRAINT none CHECK (phone <> '+79005550198')")
                 let refused = Array(#"{"source_id": \#(source), "lead_phone": "+79005550198"}"#.utf8)
                 #expect(

@@ -17,7 +17,7 @@ extension System {
             "While the database is gone the answer is 503 in time; when it is back all goes on, and nothing is lost",
             arguments: End.allCases)
         func gone(_ end: End) async throws {
-            // With fsync on, as ever: what is acknowledged must survive.
+            // fsync stays on, because what is acknowledged must survive.
             let directory = try ScratchDirectory.makeSubdirectory("outage")
             let postgres = try await EmbeddedPostgres.start(in: directory)
             try await withInstances(2, on: postgres.url, environment: ["REQUEST_TIMEOUT": "2"]) { instances in

@@ -39,7 +39,7 @@ extension System {
         func roles() async throws {
             let directory = try ScratchDirectory.makeSubdirectory("roles")
             let server = try await EmbeddedPostgres.start(in: directory + "/.leads-crm", settings: ["fsync": "off"])
-            // As the versions did that knew one role only.
+            // Versions that knew one role only left the data like this.
             let old = try await Command.run(["migrate", "--to", "6", "--database-url", server.url])
             #expect(old.status == 0, "\(old)")
             try await Psql(server.url).query("INSERT INTO operators (name) VALUES ('Анна')")

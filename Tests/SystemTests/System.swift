@@ -46,7 +46,7 @@ enum TestInstances {
         instances.withLock { $0[test, default: []].append(instance) }
     }
 
-    /// The current test's.
+    /// The instances of the current test.
     static var current: [Instance] {
         instances.withLock { all in Test.current.flatMap { all[$0.id] } ?? [] }
     }

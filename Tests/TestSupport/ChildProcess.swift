@@ -86,7 +86,7 @@ public final class ChildProcess: Sendable {
     /// Sends a signal, if the program still runs.
     public func signal(_ number: Int32) {
         waitStatus.withLock { status in
-            // As long as nobody waited for it, the process id is not given to another.
+            // The kernel gives the process id to no other process until somebody has waited for this one.
             if status == nil { _ = kill(processID, number) }
         }
     }

@@ -9,7 +9,7 @@ public enum JSON: Sendable, Hashable {
     case string(String)
     case array([JSON])
     case object([String: JSON])
-    /// What a subscript finds where nothing is.
+    /// The value that a subscript finds where there is none.
     case absent
 
     /// Parses a document.

@@ -1,10 +1,10 @@
 import Foundation
 
-/// A session of PostgreSQL's own client: what tests see through it, no line of ours has touched.
+/// A session of PostgreSQL's own client. Tests look through it at the database, past all code of ours.
 public final class Psql: Sendable {
     private let process: ChildProcess
     private let sockets: SocketPair
-    // Reading blocks, and a thread of the cooperative pool must not.
+    // A read blocks its thread, and a thread of the cooperative pool must not block.
     private let queue = DispatchQueue(label: "psql")
 
     /// A statement that PostgreSQL refused, or a session that has ended.
@@ -21,7 +21,7 @@ public final class Psql: Sendable {
         process = try ChildProcess(
             ["psql", "-X", "-q", "-A", "-t", "-F", "\t", "-d", url], in: ScratchDirectory.makeSubdirectory("psql"),
             streams: .socket(sockets.theirs))
-        // Otherwise the end of psql would be no end of file here.
+        // While this end stays open, the end of psql is no end of file here.
         try sockets.theirs.close()
     }
 
