@@ -19,7 +19,7 @@ struct CheckCounters: AsyncParsableCommand {
     var repair = false
 
     func run() async throws {
-        let differences = try await database.connect(Settings()) { connection in
+        let differences = try await database.connect { connection in
             let differences = try Check().run(on: &connection)
             for line in differences { print(line) }
             if repair, !differences.isEmpty { try CounterRepair.run(on: &connection) }

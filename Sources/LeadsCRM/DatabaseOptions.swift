@@ -13,12 +13,7 @@ import Postgres
 
 /// Which database a command uses: the option's, else that of `DATABASE_URL`, else the current folder's own.
 struct DatabaseOptions: ParsableArguments {
-    @Option(
-        help: ArgumentHelp(
-            """
-            PostgreSQL, as a libpq URL or connection string (environment: DATABASE_URL; default: the private PostgreSQL \
-            in .leads-crm/ of the current folder).
-            """, valueName: "url"))
+    @Option(help: settings.databaseURL.optionHelp(valueName: "url"))
     var databaseURL: String?
 
     /// The database of one run.
@@ -41,16 +36,16 @@ struct DatabaseOptions: ParsableArguments {
     }
 
     /// The URL that is given; `nil`: the private PostgreSQL is meant.
-    func url(_ environment: Settings) -> String? { databaseURL ?? environment.string("database.url") }
+    var url: String? { get throws { try databaseURL ?? settings.databaseURL.value() } }
 
     /// Runs the body with the database. A private PostgreSQL runs as long, or longer if others use it.
     ///
     /// - Parameter creates: Whether the private PostgreSQL is made if there is none.
     /// - Throws: ``Missing``, `EmbeddedPostgresError`, and what the body throws.
     func use<Result>(
-        _ environment: Settings, creates: Bool = false, _ body: (Database) async throws -> Result
+        creates: Bool = false, _ body: (Database) async throws -> Result
     ) async throws -> Result {
-        if let url = url(environment) { return try await body(Database(url: url, ownerURL: url, isPrivate: false)) }
+        if let url = try url { return try await body(Database(url: url, ownerURL: url, isPrivate: false)) }
         guard creates || access(PrivatePostgres.directory + "/data", F_OK) == 0 else { throw Missing() }
         let postgres = try await PrivatePostgres.start()
         let result: Swift.Result<Result, any Error>
@@ -66,12 +61,12 @@ struct DatabaseOptions: ParsableArguments {
 
     /// Runs the body of a command that needs one connection.
     ///
-    /// - Throws: See ``use(_:creates:_:)``; ``Unconnected``.
+    /// - Throws: See ``use(creates:_:)``; ``Unconnected``.
     func connect<Result>(
-        _ environment: Settings, creates: Bool = false, _ body: (inout Connection) throws -> Result
+        creates: Bool = false, _ body: (inout Connection) throws -> Result
     ) async throws -> Result {
-        let preparesStatements = try environment.isOn("prepared.statements")
-        return try await use(environment, creates: creates) { database in
+        let preparesStatements = try settings.preparedStatements.value()
+        return try await use(creates: creates) { database in
             let configuration = ConnectionConfiguration(url: database.ownerURL, preparesStatements: preparesStatements)
             var connection: Connection
             do { connection = try Connection(configuration) } catch PostgresError.connectionLost(let reason) {

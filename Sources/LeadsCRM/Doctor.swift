@@ -28,14 +28,13 @@ struct Doctor: AsyncParsableCommand {
 
     func run() async throws {
         var report = DoctorReport()
-        let settings = Settings()
-        report.add(contentsOf: environment(settings))
+        report.add(contentsOf: await settingFindings())
         let configuration =
             (try? settings.crm(url: "")) ?? CRM.Configuration(connection: ConnectionConfiguration(url: ""))
         report.add(openFiles(configuration))
-        if let finding = await port(settings) { report.add(finding) }
+        if let finding = await port() { report.add(finding) }
         do {
-            try await database.use(settings) { look(at: $0.url, configuration, &report) }
+            try await database.use { look(at: $0.url, configuration, &report) }
         } catch is DatabaseOptions.Missing {
             report.add(
                 Finding(
@@ -52,24 +51,16 @@ struct Doctor: AsyncParsableCommand {
         Diagnosis(connection, poolSize: configuration.poolSize).run { report.add($0) }
     }
 
-    private func environment(_ settings: Settings) -> [Finding] {
-        let readings: [() throws -> Void] = [
-            { _ = try settings.crm(url: "") }, { _ = try settings.logLevel() },
-            { _ = try settings.logFormat() },
-            { _ = try settings.int("metrics.per.operator", default: 100, in: 0...10_000) },
-            { _ = try settings.duration("shutdown.delay", default: 0, in: 0...3600) },
-            { _ = try settings.duration("shutdown.grace", default: 20, in: 0...3600) },
-            { _ = try settings.int("port", default: 8000, in: 0...65_535) },
-        ]
-        let faults = readings.compactMap { read -> Finding? in
-            do {
-                try read()
-                return nil
-            } catch {
-                return Finding(.failure, "settings", "\(error)", remedy: "leads-crm serve --help lists the settings")
-            }
+    private func settingFindings() async -> [Finding] {
+        var faults: [any Error] = []
+        for setting in settings.all {
+            do { try setting.check() } catch { faults.append(error) }
         }
-        return faults.isEmpty ? [Finding(.ok, "settings", "valid")] : faults
+        do { _ = try await settings.documentation() } catch { faults.append(error) }
+        guard !faults.isEmpty else { return [Finding(.ok, "settings", "valid")] }
+        return faults.map {
+            Finding(.failure, "settings", "\($0)", remedy: "leads-crm serve --help lists the settings")
+        }
     }
 
     /// Each request that waits has a connection, and each connection is an open file.
@@ -89,9 +80,8 @@ struct Doctor: AsyncParsableCommand {
     }
 
     /// A port that is no number is a fault of the settings.
-    private func port(_ settings: Settings) async -> Finding? {
-        let host = settings.string("host") ?? "127.0.0.1"
-        guard let port = try? settings.int("port", default: 8000, in: 0...65_535) else { return nil }
+    private func port() async -> Finding? {
+        guard let host = try? settings.host.value(), let port = try? settings.port.value() else { return nil }
         do {
             let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)

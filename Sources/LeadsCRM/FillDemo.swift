@@ -35,8 +35,7 @@ struct FillDemo: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let settings = Settings()
-        let summary = try await database.connect(settings, creates: true) { connection in
+        let summary = try await database.connect(creates: true) { connection in
             _ = try Migrations.migrate(&connection)
             var bar = ProgressBar()
             defer { bar.clear() }
@@ -50,7 +49,7 @@ struct FillDemo: AsyncParsableCommand {
             \(counted(summary.sources, "source")) with \(counted(summary.operators, "operator")); active: \
             \(summary.active), of them waiting: \(summary.waiting).
             """)
-        if database.url(settings) == nil {
+        if try database.url == nil {
             print("It is in .leads-crm/: leads-crm serve, or scripts/run, serves it from this folder.")
         }
     }

@@ -33,7 +33,7 @@ struct ImportSQLite: AsyncParsableCommand {
     @OptionGroup var database: DatabaseOptions
 
     func run() async throws {
-        let (counts, log) = try await database.connect(Settings()) { connection in
+        let (counts, log) = try await database.connect { connection in
             _ = try Migrations.migrate(&connection)
             var log = try ChangeLog(path: changes)
             var bar = ProgressBar()

@@ -22,7 +22,7 @@ struct Migrate: AsyncParsableCommand {
     var status = false
 
     func run() async throws {
-        try await database.connect(Settings()) { connection in
+        try await database.connect { connection in
             if status {
                 let rows = try Migrations.status(&connection).map { migration in
                     ["\(migration.version)", migration.name, migration.appliedAt?.toTheSecond ?? "pending"]

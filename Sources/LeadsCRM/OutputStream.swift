@@ -58,6 +58,4 @@ struct OutputStream {
             rest = rest.dropFirst(count)
         }
     }
-
-    private func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 }

@@ -26,7 +26,7 @@ func page(_ lines: [String], pager command: String?) {
 
 /// The pager that `PAGER` names, else the one that is there; `nil` if `PAGER` is blank.
 var standardPager: String? {
-    guard let name = getenv("PAGER").map({ String(cString: $0) }) else {
+    guard let name = environment("PAGER") else {
         return #"exec "$(command -v less || command -v more || echo cat)""#
     }
     return name.allSatisfy(\.isWhitespace) ? nil : name

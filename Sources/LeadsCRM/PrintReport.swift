@@ -48,7 +48,7 @@ struct PrintReport: AsyncParsableCommand {
         guard let name else {
             return show(Table(["report", "what it shows"], Report.names.map { [$0.name, $0.comment] }))
         }
-        let report = try await database.connect(Settings()) { connection in
+        let report = try await database.connect { connection in
             try Report(name, limit: limit, toTheSecond: !csv && !json, on: &connection)
         }
         guard let report else {

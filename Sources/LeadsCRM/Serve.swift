@@ -22,43 +22,50 @@ import UnixSignals
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serves the API.",
-        discussion: discussion)
+        discussion: """
+            Without a database URL it starts a private PostgreSQL in .leads-crm/ of the current folder. The database is \
+            migrated first. Any number of instances may serve one database.
 
-    @Option(help: "The address to listen on (environment: HOST; default: 127.0.0.1).")
+            SIGTERM and Ctrl-C stop it in order: /readyz says so, then no more connections are taken, and requests in flight \
+            are answered. A second one ends it at once.
+
+            ENVIRONMENT (an option wins):
+            \(settings.all.map(\.help).joined(separator: "\n"))
+            PGPASSWORD, PGPASSFILE, PGSSLMODE and the others that psql knows work too.
+
+            EXIT STATUS: 0 stopped in order, 1 it could not serve, 64 wrong usage or setting.
+
+            EXAMPLES:
+              leads-crm serve
+              leads-crm serve --port 0 --database-url postgresql://crm@db.internal/crm
+            """)
+
+    @Option(help: settings.host.optionHelp())
     var host: String?
 
-    @Option(help: "The port to listen on, 0 for any that is free (environment: PORT; default: 8000).")
+    @Option(help: settings.port.optionHelp(), transform: { try settings.port.value(of: $0, for: "--port") })
     var port: Int?
 
     @OptionGroup var database: DatabaseOptions
 
-    func validate() throws {
-        if let port, !(0...65_535).contains(port) { throw ValidationError("--port must be from 0 to 65535.") }
-    }
-
     func run() async throws {
-        let settings = Settings()
-        let (format, level) = (try settings.logFormat(), try settings.logLevel())
-        LoggingSystem.bootstrap { format.handler(label: $0, level: level) }
-        // Read before PostgreSQL is started, so that a wrong setting is told at once.
+        // Before PostgreSQL is started, so that a wrong setting is told at once. An option wins over its variable.
+        for setting in settings.all where setting.option == nil { try setting.check() }
+        let (host, port) = (try host ?? settings.host.value(), try port ?? settings.port.value())
         let documentation = try await settings.documentation()
-        var configuration = try settings.crm(url: "")
-        try await database.use(settings, creates: true) { database in
-            configuration.connection.url = database.url
-            try await serve(configuration, database, documentation, settings)
-        }
+        // Text on a terminal, JSON for what collects logs.
+        let format = try settings.logFormat.value() ?? (isatty(STDERR_FILENO) == 1 ? .text : .json)
+        let level = try settings.logLevel.value()
+        LoggingSystem.bootstrap { format.handler(label: $0, level: level) }
+        try await database.use(creates: true) { try await serve($0, documentation, host: host, port: port) }
     }
 
     private func serve(
-        _ configuration: CRM.Configuration, _ database: DatabaseOptions.Database, _ documentation: Documentation,
-        _ settings: Settings
+        _ database: DatabaseOptions.Database, _ documentation: Documentation, host: String, port: Int
     ) async throws {
         let logger = Logger(label: "leads-crm")
-        let delay = try settings.duration("shutdown.delay", default: 0, in: 0...3600)
-        let grace = try settings.duration("shutdown.grace", default: 20, in: 0...3600)
-        let operatorLimit = try settings.int("metrics.per.operator", default: 100, in: 0...10_000)
-        let host = host ?? settings.string("host") ?? "127.0.0.1"
-        let allowedHosts = try settings.allowedHosts(listeningOn: host)
+        let configuration = try settings.crm(url: database.url)
+        let delay = try settings.shutdownDelay.value()
         var migrating = configuration.connection
         migrating.url = database.ownerURL
         try await migrate(migrating, logger)
@@ -66,11 +73,11 @@ struct Serve: AsyncParsableCommand {
         let registry = PrometheusRegistry(MetricsPage.families)
         MetricsSystem.bootstrap(registry)
         let crm = CRM(configuration, logger: logger)
-        let port = try port ?? settings.int("port", default: 8000, in: 0...65_535)
         let application = Application(
             responder: HTTPAPI(
-                crm: crm, version: version, documentation: documentation, allowedHosts: allowedHosts, logger: logger,
-                metrics: MetricsPage(registry, operatorLimit: operatorLimit)),
+                crm: crm, version: version, documentation: documentation,
+                allowedHosts: try settings.allowedHosts.value() ?? AllowedHosts(listeningOn: host), logger: logger,
+                metrics: MetricsPage(registry, operatorLimit: try settings.metricsPerOperator.value())),
             configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: nil),
             onServerRunning: { channel in
                 // A private PostgreSQL's URL holds no secret.
@@ -82,7 +89,7 @@ struct Serve: AsyncParsableCommand {
         var services = ServiceGroupConfiguration(
             services: [crm, application, Drain(crm: crm, delay: delay)],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-        services.maximumGracefulShutdownDuration = delay + grace
+        services.maximumGracefulShutdownDuration = try delay + settings.shutdownGrace.value()
         let group = ServiceGroup(configuration: services)
         do { try await run(group) } catch let error as IOError {
             throw AddressRefused(host: host, port: port, error)

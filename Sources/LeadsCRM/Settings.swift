@@ -1,103 +1,95 @@
 import ArgumentParser
 import CRM
-import Configuration
 import HTTPAPI
 import Logging
 import Postgres
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
-
-/// The environment's variables, each checked when it is read. The key `request.timeout` is `REQUEST_TIMEOUT`.
+/// What can be set by the environment, in the order in which help and README list it.
 struct Settings {
-    private let reader = ConfigReader(provider: EnvironmentVariablesProvider())
+    private static let instance = CRM.Configuration(connection: ConnectionConfiguration(url: ""))
 
-    /// `nil` if the variable is not set or empty.
-    func string(_ key: String) -> String? {
-        let value = reader.string(forKey: ConfigKey(key), isSecret: key == "database.url")
-        return value?.isEmpty == false ? value : nil
-    }
+    let host = Setting<String>("HOST", option: "host", default: "127.0.0.1", "address to listen on") { $0 }
+    let port = Setting<Int>(
+        "PORT", option: "port", default: 8000, in: 0...65_535, "port to listen on, 0: any that is free")
+    let databaseURL = Setting<String?>(
+        "DATABASE_URL", option: "database-url", shownDefault: "private PostgreSQL in `.leads-crm/`",
+        "PostgreSQL, as libpq URL or connection string; several hosts, TLS and `PG…` variables as in psql"
+    ) { $0 }
+    let allowedHosts = Setting<AllowedHosts?>(
+        "ALLOWED_HOSTS", shownDefault: "listening on loopback: its names and addresses; else `*`",
+        mustBe: "host names separated by commas, or *",
+        """
+        names and addresses, separated by commas, under which the service answers; requests with another `Host` get 421, \
+        but not `/health`, `/livez` and `/readyz`
+        """
+    ) { AllowedHosts($0) }
+    let databasePool = Setting<Int>(
+        "DATABASE_POOL", default: instance.poolSize, in: 1...1000,
+        "connections of an instance for reads; it has one more for assignments")
+    let requestTimeout = Setting<Duration>(
+        "REQUEST_TIMEOUT", default: instance.requestTimeout / .seconds(1), in: 0.1...3600,
+        "seconds after which a request is answered 503")
+    let queueLimit = Setting<Int>(
+        "QUEUE_LIMIT", default: instance.queueLimit, in: 1...1_000_000,
+        "requests that may wait; more are answered 503 with `Retry-After`")
+    let batchLimit = Setting<Int>(
+        "BATCH_LIMIT", default: instance.batchLimit, in: 1...10_000, "commands that share one transaction at most")
+    let preparedStatements = Setting<Bool>(
+        "PREPARED_STATEMENTS", "`off` behind a PgBouncer before 1.21 in transaction mode")
+    let assignmentGate = Setting<Bool>(
+        "ASSIGNMENT_GATE", "`off`: instances meet in conflicts instead of queueing; the guarantee is the same")
+    let docsAssetsDirectory = Setting<String?>(
+        "DOCS_ASSETS_DIR", shownDefault: "",
+        """
+        directory with `swagger-ui-bundle.js`, `swagger-ui.css` (swagger-ui-dist) and `redoc.standalone.js` (redoc), from \
+        which `/docs` and `/redoc` are served; else browsers get them from a CDN
+        """
+    ) { $0 }
+    let shutdownDelay = Setting<Duration>(
+        "SHUTDOWN_DELAY", default: 0, in: 0...3600,
+        """
+        seconds from SIGTERM, with `/readyz` at 503, until no more connections are taken: as long as the load balancer's \
+        check takes
+        """)
+    let shutdownGrace = Setting<Duration>(
+        "SHUTDOWN_GRACE", default: 20, in: 0...3600, "seconds that requests in flight then have")
+    let metricsPerOperator = Setting<Int>(
+        "METRICS_PER_OPERATOR", default: 100, in: 0...10_000,
+        "operators whose load `/metrics` tells one by one, the fullest first")
+    let logFormat = Setting<LogFormat?>(
+        "LOG_FORMAT", shownDefault: "`text` on a terminal, else `json`", mustBe: "text or json",
+        "`json`: one object a line"
+    ) { LogFormat(rawValue: $0.lowercased()) }
+    let logLevel = Setting<Logger.Level>(
+        "LOG_LEVEL", default: .info,
+        mustBe: "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
+        "the least that is logged: \(Logger.Level.allCases.map { "`\($0)`" }.joined(separator: ", "))"
+    ) { Logger.Level(rawValue: $0.lowercased()) }
 
-    func int(_ key: String, default standard: Int, in range: ClosedRange<Int>) throws -> Int {
-        guard let text = string(key) else { return standard }
-        guard let value = Int(text), range.contains(value) else {
-            throw ValidationError("\(variable(key)) must be a number from \(range.lowerBound) to \(range.upperBound).")
-        }
-        return value
-    }
+    /// Every setting that is declared above.
+    var all: [any AnySetting] { Mirror(reflecting: self).children.compactMap { $0.value as? any AnySetting } }
 
-    /// Seconds, also fractions of them.
-    func duration(_ key: String, default standard: Double, in range: ClosedRange<Double>) throws -> Duration {
-        guard let text = string(key) else { return .seconds(standard) }
-        guard let value = Double(text), range.contains(value) else {
-            throw ValidationError(
-                "\(variable(key)) must be a number of seconds from \(range.lowerBound) to \(range.upperBound).")
-        }
-        return .seconds(value)
-    }
-
-    /// `on` unless the variable says otherwise.
-    func isOn(_ key: String) throws -> Bool {
-        switch string(key)?.lowercased() {
-        case nil, "on", "true", "1", "yes": return true
-        case "off", "false", "0", "no": return false
-        default: throw ValidationError("\(variable(key)) must be on or off.")
-        }
-    }
-
-    /// Text on a terminal, JSON for what collects logs, unless the variable says otherwise.
-    func logFormat() throws -> LogFormat {
-        guard let text = string("log.format") else { return isatty(STDERR_FILENO) == 1 ? .text : .json }
-        guard let format = LogFormat(rawValue: text.lowercased()) else {
-            throw ValidationError("LOG_FORMAT must be text or json.")
-        }
-        return format
-    }
-
-    func logLevel() throws -> Logger.Level {
-        guard let text = string("log.level") else { return .info }
-        guard let level = Logger.Level(rawValue: text.lowercased()) else {
-            throw ValidationError(
-                "LOG_LEVEL must be one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
-        }
-        return level
-    }
-
-    /// - Parameter host: The address to listen on.
-    func allowedHosts(listeningOn host: String) throws -> AllowedHosts {
-        guard let list = string("allowed.hosts") else { return AllowedHosts(listeningOn: host) }
-        guard let hosts = AllowedHosts(list) else {
-            throw ValidationError("ALLOWED_HOSTS must be host names separated by commas, or *.")
-        }
-        return hosts
-    }
-
+    /// The pages of documentation, with the assets that they are served with.
     func documentation() async throws -> Documentation {
-        guard let directory = string("docs.assets.dir") else { return Documentation() }
+        guard let directory = try docsAssetsDirectory.value() else { return Documentation() }
         do {
             return try await Documentation(assetsIn: directory)
         } catch let error as Documentation.UnreadableAsset {
-            throw ValidationError("DOCS_ASSETS_DIR: \(error)")
+            throw ValidationError("\(docsAssetsDirectory.name): \(error)")
         }
     }
 
+    /// The configuration of an instance that uses a database.
     func crm(url: String) throws -> CRM.Configuration {
         var configuration = CRM.Configuration(
-            connection: ConnectionConfiguration(url: url, preparesStatements: try isOn("prepared.statements")))
-        configuration.poolSize = try int("database.pool", default: configuration.poolSize, in: 1...1000)
-        configuration.requestTimeout = try duration("request.timeout", default: 10, in: 0.1...3600)
-        configuration.queueLimit = try int("queue.limit", default: configuration.queueLimit, in: 1...1_000_000)
-        configuration.batchLimit = try int("batch.limit", default: configuration.batchLimit, in: 1...10_000)
-        configuration.usesGate = try isOn("assignment.gate")
+            connection: ConnectionConfiguration(url: url, preparesStatements: try preparedStatements.value()))
+        configuration.poolSize = try databasePool.value()
+        configuration.requestTimeout = try requestTimeout.value()
+        configuration.queueLimit = try queueLimit.value()
+        configuration.batchLimit = try batchLimit.value()
+        configuration.usesGate = try assignmentGate.value()
         return configuration
     }
-
-    private func variable(_ key: String) -> String {
-        String(key.map { $0 == "." ? "_" : Character($0.uppercased()) })
-    }
 }
+
+let settings = Settings()

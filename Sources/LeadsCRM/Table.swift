@@ -89,7 +89,7 @@ struct Table {
 }
 
 /// The text in lines of a width, broken after blanks and underscores, and where there are none in words.
-private func wrapped(_ text: String, to width: Int) -> [String] {
+func wrapped(_ text: String, to width: Int) -> [String] {
     var lines = [""]
     var used = 0
     for word in words(of: text) {

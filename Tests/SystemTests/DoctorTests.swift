@@ -3,6 +3,8 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import LeadsCRM
+
 extension System {
     @Suite("doctor")
     struct Doctors {
@@ -162,12 +164,16 @@ extension System {
             #expect(!output.description.contains("s3c"), "\(output)")
         }
 
-        @Test("A wrong setting is a failure; a taken port is a warning")
+        @Test("Every setting that is wrong is a failure; a taken port is a warning")
         func environment() async throws {
             try await Desk.open { desk in
-                let output = try await run(desk.database.url, ["BATCH_LIMIT": "many", "LOG_LEVEL": "loud"])
+                let names = settings.all.map(\.name).filter { !["HOST", "DATABASE_URL"].contains($0) }
+                let output = try await run(
+                    desk.database.url, Dictionary(uniqueKeysWithValues: names.map { ($0, "soon,") }))
                 #expect(output.status == 1)
-                #expect(output.standardOutput.contains("BATCH_LIMIT") && output.standardOutput.contains("LOG_LEVEL"))
+                let failures = output.standardOutput.split(separator: "\n").filter { $0.hasPrefix("FAIL") }
+                #expect(
+                    Set(failures.map { $0.split(separator: " ")[2].filter { $0 != ":" } }) == Set(names), "\(output)")
                 let port = try #require(URLComponents(string: desk.client.baseURL)?.port)
                 let taken = try await run(desk.database.url, ["PORT": String(port)])
                 #expect(taken.status == 0)
