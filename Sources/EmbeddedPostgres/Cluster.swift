@@ -8,7 +8,7 @@
 
 /// A directory with PostgreSQL's data in `data` and its messages in `postgresql.log`.
 ///
-/// Starting and stopping are to be done under the directory's start lock.
+/// Whoever starts or stops the server holds the directory's start lock.
 struct Cluster: Sendable {
     let directory: FilePath
     private let account: Account
@@ -17,7 +17,7 @@ struct Cluster: Sendable {
 
     private static let port = "5432"
 
-    /// Creates the directory when needed, but no data yet.
+    /// Creates the directory if it is missing, but no data yet.
     init(in path: String) async throws {
         account = try Account.forServer()
         directory = try await place(FilePath(path), for: account)
@@ -44,9 +44,9 @@ struct Cluster: Sendable {
         }
     }
 
-    /// Starts the server, or finds it running; creates the data first when there are none.
+    /// Starts the server unless it runs; creates the data first if there are none.
     func start(settings: [String: String]) async throws {
-        // Left by a creation that was killed. Its processes may still be busy there: hence never the same name.
+        // A creation that was killed leaves them. Its processes may still be busy there: hence never the same name.
         _ = try? await Account.current.run("sh", ["-c", "rm -rf data.*"], in: directory)
         if !exists(data.appending("PG_VERSION")) { try await create(settings: settings) }
         try makePrivateDirectory(socketDirectory, for: account)
@@ -105,8 +105,8 @@ struct Cluster: Sendable {
             .joined(separator: " ")
     }
 
-    /// Makes the data in a directory that gets its name when it is complete: whatever cuts this short, nothing is
-    /// left that looks like data.
+    /// Creates the data under another name and renames them when they are complete: whatever cuts this short leaves
+    /// nothing that looks like data.
     private func create(settings: [String: String]) async throws {
         let new = try temporaryDirectory(directory.appending("data."))
         try account.own(new)
@@ -127,14 +127,14 @@ struct Cluster: Sendable {
         try check(directory, fsync(descriptor))
     }
 
-    /// A locale that sorts by code point and knows the case of all letters, where the system has it.
+    /// `C.UTF-8`, which sorts by code point and knows the case of all letters; `C` where the system lacks it.
     private static func locale() -> String {
         guard let locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", nil) else { return "C" }
         freelocale(locale)
         return "C.UTF-8"
     }
 
-    /// Names relative to the directory spare `pg_ctl`, which hands them to a shell, what odd characters the path has.
+    /// Runs `pg_ctl` with relative names: it hands them to a shell, and the directory's path may have odd characters.
     private func pgCtl(_ command: String, _ arguments: String...) async throws {
         try await run("pg_ctl", [command, "-D", "data"] + arguments)
     }

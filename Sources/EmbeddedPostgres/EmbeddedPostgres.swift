@@ -20,9 +20,9 @@ public struct EmbeddedPostgres: Sendable {
     private let start: FileLock
     private let users: FileLock
 
-    /// Starts the PostgreSQL whose data lie in a directory, or joins it when it runs already.
+    /// Starts the PostgreSQL whose data are in a directory, or joins it if it runs.
     ///
-    /// The data are created when they are not there. Started by root, PostgreSQL runs under the account `postgres`;
+    /// The data are created if they are missing. Started by root, PostgreSQL runs under the account `postgres`;
     /// where that account cannot go, the directory becomes a link to one below `/var/lib/leads-crm`.
     ///
     /// - Parameters:
@@ -47,7 +47,7 @@ public struct EmbeddedPostgres: Sendable {
         }.value
     }
 
-    /// The same URL for another role, which needs no password.
+    /// The URL for another role, which needs no password.
     public func url(role: String) -> String { cluster.url(role: role) }
 
     /// The PID of the postmaster.
@@ -57,9 +57,9 @@ public struct EmbeddedPostgres: Sendable {
         get throws { try cluster.processID }
     }
 
-    /// Lets go; the last user of the directory stops the server (fast shutdown).
+    /// Ends this use of the directory; its last user stops the server (fast shutdown).
     ///
-    /// Calling it again does nothing more.
+    /// A second call does nothing.
     ///
     /// Throws `EmbeddedPostgresError.failed` when the server does not stop.
     public func stop() async throws {

@@ -53,7 +53,7 @@ public enum EmbeddedPostgresError: Error, Sendable, Equatable, CustomStringConve
     }
 }
 
-/// Runs `body` and gives an `Errno` that it throws the path it is about.
+/// Runs `body`; an `Errno` that it throws becomes `EmbeddedPostgresError.file` with the path.
 func naming<Result>(_ path: FilePath, _ body: () throws -> Result) throws -> Result {
     do { return try body() } catch let error as Errno { throw EmbeddedPostgresError.file(path.string, error) }
 }

@@ -8,7 +8,7 @@
 
 /// An advisory lock on a file, as `flock(2)` gives it.
 ///
-/// It goes with the last reference to the object, or with the process.
+/// It is released with the last reference to the object, or at the end of the process.
 final class FileLock: Sendable {
     private let path: FilePath
     private let descriptor: FileDescriptor

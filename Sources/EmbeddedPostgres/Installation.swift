@@ -13,8 +13,8 @@ struct Installation: Sendable {
     /// The major version, for example 15.
     let major: Int
 
-    /// The installation for a directory: one that can read its data; where there are none yet, the one that
-    /// `pg_config` in the `PATH` tells of, else the newest.
+    /// Finds the installation for a data directory: one that can read the data; if there are none yet, that of the
+    /// `pg_config` in the `PATH`, else the newest.
     ///
     /// - Parameter data: The data directory, which may be missing.
     /// - Throws: `EmbeddedPostgresError.notInstalled`, `EmbeddedPostgresError.versionMismatch`.
@@ -38,7 +38,7 @@ struct Installation: Sendable {
         return match
     }
 
-    /// Nil where there is no server.
+    /// Looks for a server in a directory; `nil` if there is none.
     private init?(binaries: FilePath) async {
         let initdb = binaries.appending("initdb").string
         guard let version = try? await Account.current.run(initdb, ["--version"], in: "/"),
@@ -48,7 +48,7 @@ struct Installation: Sendable {
         self.major = major
     }
 
-    /// Where packages put servers.
+    /// The directories in which packages put servers' programs.
     private static func usualDirectories() -> [FilePath] {
         let debian = "/usr/lib/postgresql/*/bin"
         let redHat = "/usr/pgsql-*/bin,/usr/bin"

@@ -6,10 +6,10 @@
     import SystemPackage
 #endif
 
-/// Sees to a directory that `account` can enter, without making it the account's.
+/// Makes sure that a directory exists and `account` can enter it; the account does not become its owner.
 ///
-/// Where it cannot, which only happens to root, the directory becomes a link to a new one below `/var/lib/leads-crm`.
-/// Several processes may do this at once.
+/// If the account cannot, which only happens to root, the directory becomes a link to a new one in
+/// `/var/lib/leads-crm`. Several processes may do this at once.
 ///
 /// - Returns: The directory as an absolute path free of links.
 /// - Throws: `EmbeddedPostgresError.file`, `EmbeddedPostgresError.unreachable`.
@@ -31,7 +31,7 @@ func place(_ path: FilePath, for account: Account) async throws -> FilePath {
     return directory
 }
 
-/// Where the unix socket of the server in `directory` lies: in `socket` there, unless the socket's path would be too
+/// The directory of the unix socket of the server in `directory`: `socket` there, unless the socket's path would be too
 /// long for the system or confuse libpq.
 func placeOfSocket(of directory: FilePath, port: String) -> FilePath {
     let place = directory.appending("socket")
@@ -43,7 +43,7 @@ func placeOfSocket(of directory: FilePath, port: String) -> FilePath {
     return FilePath("/tmp/leads-crm-" + String(hash, radix: 16))
 }
 
-/// Sees to a directory that only `account` (and root) can enter.
+/// Makes sure that a directory exists and only `account` (and root) can enter it.
 ///
 /// Throws `EmbeddedPostgresError.file`, `EmbeddedPostgresError.insecureSocketDirectory`.
 func makePrivateDirectory(_ path: FilePath, for account: Account) throws {

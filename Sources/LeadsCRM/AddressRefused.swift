@@ -8,7 +8,7 @@ import NIOCore
     import Darwin
 #endif
 
-/// An address that cannot be listened on.
+/// The error that the server cannot listen on an address.
 struct AddressRefused: Error, CustomStringConvertible {
     /// Whether another program listens there.
     let isTaken: Bool

@@ -11,22 +11,22 @@ import Postgres
     import Darwin
 #endif
 
-/// Which database a command uses: the option's, else that of `DATABASE_URL`, else the current folder's own.
+/// The database that a command uses: the option's, else that of `DATABASE_URL`, else the private one of the folder.
 struct DatabaseOptions: ParsableArguments {
     @Option(help: settings.databaseURL.optionHelp(valueName: "url"))
     var databaseURL: String?
 
     /// The database of one run.
     struct Database {
-        /// For an instance.
+        /// The URL for an instance.
         let url: String
-        /// For what changes tables, or writes more than an instance may.
+        /// The URL for a command that changes tables, or writes what an instance may not.
         let ownerURL: String
-        /// Whether it is the current folder's own.
+        /// Whether it is the private PostgreSQL of the current folder.
         let isPrivate: Bool
     }
 
-    /// There is no database to use.
+    /// The error that there is no database to use.
     struct Missing: Error, CustomStringConvertible {
         let description = """
             There is no database: neither --database-url nor DATABASE_URL names one, and this folder has no \
@@ -35,10 +35,11 @@ struct DatabaseOptions: ParsableArguments {
             """
     }
 
-    /// The URL that is given; `nil`: the private PostgreSQL is meant.
+    /// The URL of the option or the variable; `nil` without either, for the private PostgreSQL.
     var url: String? { get throws { try databaseURL ?? settings.databaseURL.value() } }
 
-    /// Runs the body with the database. A private PostgreSQL runs as long, or longer if others use it.
+    /// Runs the body with the database. A private PostgreSQL is started before, and stopped afterwards unless others use
+    /// it.
     ///
     /// - Parameter creates: Whether the private PostgreSQL is made if there is none.
     /// - Throws: ``Missing``, `EmbeddedPostgresError`, and what the body throws.
@@ -59,7 +60,7 @@ struct DatabaseOptions: ParsableArguments {
         return try result.get()
     }
 
-    /// Runs the body of a command that needs one connection.
+    /// Runs the body with one connection, as the owner.
     ///
     /// - Throws: See ``use(creates:_:)``; ``Unconnected``.
     func connect<Result>(
@@ -77,7 +78,7 @@ struct DatabaseOptions: ParsableArguments {
     }
 }
 
-/// A database that does not let in, with what can be done.
+/// The error that no connection could be made, with the remedy.
 struct Unconnected: Error, CustomStringConvertible {
     let description: String
 

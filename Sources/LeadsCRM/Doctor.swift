@@ -63,7 +63,7 @@ struct Doctor: AsyncParsableCommand {
         }
     }
 
-    /// Each request that waits has a connection, and each connection is an open file.
+    /// Compares the limit of open files with the requests that may wait: each has a connection, which is an open file.
     private func openFiles(_ configuration: CRM.Configuration) -> Finding {
         var limit = rlimit()
         #if canImport(Glibc)
@@ -79,7 +79,7 @@ struct Doctor: AsyncParsableCommand {
             remedy: "ulimit -n 65536 (systemd: LimitNOFILE=65536), or QUEUE_LIMIT=\(max(1, Int(limit.rlim_cur) / 2))")
     }
 
-    /// A port that is no number is a fault of the settings.
+    /// Tries to listen on the address; `nil` if a setting is wrong, which has a finding of its own.
     private func port() async -> Finding? {
         guard let host = try? settings.host.value(), let port = try? settings.port.value() else { return nil }
         do {

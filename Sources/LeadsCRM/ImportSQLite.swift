@@ -54,7 +54,7 @@ struct ImportSQLite: AsyncParsableCommand {
     }
 }
 
-/// What the import changed: each reason's number and first ones for the reader, all for the file.
+/// Collects what the import changed: the number and the first changes of each reason to print, all changes in the file.
 private struct ChangeLog {
     private static let shown = 5
     private var first: [SQLiteImport.Reason: [SQLiteImport.Change]] = [:]

@@ -16,11 +16,11 @@ import Postgres
     import Darwin
 #endif
 
-/// How events are logged, to standard error.
+/// The form of the log on standard error.
 enum LogFormat: String, CaseIterable {
-    /// A line to read.
+    /// A line of text for each event.
     case text
-    /// A JSON object on a line, ordered by key: `level`, `logger`, `message`, `time`, and what else is known.
+    /// A JSON object on a line for each event, ordered by key: `level`, `logger`, `message`, `time` and the metadata.
     case json
 
     func handler(label: String, level: Logger.Level) -> any LogHandler {

@@ -37,6 +37,6 @@ struct Migrate: AsyncParsableCommand {
 }
 
 extension Timestamp {
-    /// For people, in UTC.
+    /// The time to the second, in UTC, for people.
     fileprivate var toTheSecond: String { description.prefix(19).replacing("T", with: " ") + " UTC" }
 }

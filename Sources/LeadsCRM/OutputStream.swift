@@ -8,7 +8,7 @@ import ArgumentParser
     import Darwin
 #endif
 
-/// Where this program writes: standard output or error, or a file.
+/// A stream that this program writes to: standard output, standard error or a file.
 struct OutputStream {
     private let descriptor: Int32
 
@@ -23,16 +23,16 @@ struct OutputStream {
         guard descriptor >= 0 else { throw ValidationError("\(path): \(String(cString: strerror(errno)))") }
     }
 
-    /// Whether a person sees what is written, at once and in place.
+    /// Whether it is a terminal on which a line can be written over.
     var isInteractive: Bool { isatty(descriptor) == 1 && environment("TERM") != "dumb" }
 
     /// Whether colours are seen and wanted (https://no-color.org).
     var hasColours: Bool { isInteractive && (environment("NO_COLOR") ?? "").isEmpty }
 
-    /// Characters in a line of the terminal.
+    /// The number of characters in a line of the terminal; 80 if it is unknown.
     var width: Int { size.ws_col > 0 ? Int(size.ws_col) : 80 }
 
-    /// Lines of the terminal.
+    /// The number of lines of the terminal; 24 if it is unknown.
     var height: Int { size.ws_row > 0 ? Int(size.ws_row) : 24 }
 
     private var size: winsize {

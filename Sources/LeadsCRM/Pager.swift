@@ -6,9 +6,9 @@
     import Darwin
 #endif
 
-/// Prints lines; through a pager if they are more than the terminal shows at once.
+/// Prints lines, through a pager if they are more than the terminal shows at once.
 ///
-/// - Parameter command: The pager, for the shell; `nil`: none.
+/// - Parameter command: The pager, as a command for the shell; `nil` for none.
 func page(_ lines: [String], pager command: String?) {
     let text = lines.map { $0 + "\n" }.joined()
     let output = OutputStream.standardOutput
@@ -24,7 +24,7 @@ func page(_ lines: [String], pager command: String?) {
     pclose(pipe)
 }
 
-/// The pager that `PAGER` names, else the one that is there; `nil` if `PAGER` is blank.
+/// The pager: the one that `PAGER` names, else `less` or `more`; `nil` if `PAGER` is blank.
 var standardPager: String? {
     guard let name = environment("PAGER") else {
         return #"exec "$(command -v less || command -v more || echo cat)""#

@@ -5,12 +5,12 @@ import Store
 
 /// The private PostgreSQL in `.leads-crm/`, with the roles of ``Roles``.
 struct PrivatePostgres {
-    /// Where it is, from the current folder.
+    /// Its directory, relative to the current folder.
     static let directory = ".leads-crm"
 
     private let server: EmbeddedPostgres
 
-    /// Starts or joins it; ``stop()`` lets go.
+    /// Starts the server, or joins it if it runs; call ``stop()`` when done with it.
     static func start() async throws -> PrivatePostgres {
         let server = try await EmbeddedPostgres.start(in: directory)
         do {
@@ -23,10 +23,10 @@ struct PrivatePostgres {
         return PrivatePostgres(server: server)
     }
 
-    /// For migrations, for commands that write as the owner, and for a person with psql.
+    /// The URL for migrations, for commands that write as the owner, and for a person with psql.
     var ownerURL: String { server.url(role: "leads_crm_owner") }
 
-    /// For instances.
+    /// The URL for instances.
     var serviceURL: String { server.url(role: "leads_crm_service") }
 
     func stop() async throws { try await server.stop() }

@@ -1,11 +1,11 @@
-/// How far a long job is, on standard error: a bar on a terminal, else a line for each tenth.
+/// Shows the progress of a long job on standard error: as a bar on a terminal, else as a line for each tenth.
 struct ProgressBar {
     private let stream = OutputStream.standardError
     private var start = ContinuousClock.now
     private var lastDrawn: ContinuousClock.Instant?
     private var lastTenth = 0
 
-    /// - Parameter what: What is counted, for example `row`.
+    /// - Parameter what: The noun for what is counted, for example `row`.
     mutating func show(_ done: Int, of total: Int, _ what: String) {
         guard total > 0 else { return }
         let now = ContinuousClock.now
@@ -25,7 +25,7 @@ struct ProgressBar {
         stream.write("\r\("\(bar)  \(text)".prefix(stream.width - 1))\u{1b}[K")
     }
 
-    /// Takes the bar off the terminal.
+    /// Removes the bar from the terminal.
     func clear() {
         if lastDrawn != nil { stream.write("\r\u{1b}[K") }
     }

@@ -96,7 +96,7 @@ struct Serve: AsyncParsableCommand {
         }
     }
 
-    /// Runs until a signal has stopped the services in order, or a second one has come.
+    /// Runs the services until a signal has stopped them in order, or a second one has ended them.
     private func run(_ group: ServiceGroup) async throws {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let services = Task { try await group.run() }
@@ -118,7 +118,7 @@ struct Serve: AsyncParsableCommand {
         try result.get()
     }
 
-    /// Says that the service is not ready for some time before it takes no more connections.
+    /// Keeps `/readyz` at 503 for some time before the server takes no more connections.
     private struct Drain: Service {
         let crm: CRM
         let delay: Duration
@@ -130,7 +130,7 @@ struct Serve: AsyncParsableCommand {
         }
     }
 
-    /// Migrates, waiting for a PostgreSQL that is still starting.
+    /// Migrates the database, and waits for a PostgreSQL that is still starting.
     private func migrate(_ configuration: ConnectionConfiguration, _ logger: Logger) async throws {
         let end = ContinuousClock.now + .seconds(30)
         while true {

@@ -1,4 +1,4 @@
-/// Comma-separated values (RFC 4180); `nil` is written as nothing, an empty text as `""`.
+/// A line of comma-separated values (RFC 4180); `nil` is written as nothing, an empty text as `""`.
 func csvLine(_ values: [String?]) -> String {
     values.map { value in
         guard let value else { return "" }
@@ -10,14 +10,14 @@ func csvLine(_ values: [String?]) -> String {
 /// A number and what it counts: `1 row`, `2 rows`.
 func counted(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 
-/// Rows for people to read.
+/// A table for people to read.
 struct Table {
     private let columns: [String]
     private let rows: [[String]]
-    /// Whether there is nothing but numbers in a column, which stand to the right then.
+    /// Whether a column has nothing but numbers, which are aligned to the right.
     private let isNumeric: [Bool]
 
-    /// The least that a column of texts is narrowed to.
+    /// The least width that a column of texts is narrowed to.
     private static let leastWidth = 12
 
     init(_ columns: [String], _ rows: [[String?]]) {
@@ -28,13 +28,13 @@ struct Table {
         }
     }
 
-    /// The lines to print on a terminal, or elsewhere.
+    /// The lines to print: as wide as the stream's terminal, or as the values where there is none.
     func lines(on output: OutputStream) -> [String] { lines(width: output.isInteractive ? output.width : nil) }
 
     /// The lines to print.
     ///
-    /// - Parameter width: Of the terminal: columns are narrowed, their texts wrapped, so that it is not exceeded; where
-    ///   that is not enough, each value gets a line. `nil`: as wide as the values are.
+    /// - Parameter width: The width of the terminal: columns are narrowed and their texts wrapped to fit, and where that
+    ///   is not enough each value gets a line. `nil`: columns are as wide as their values.
     func lines(width: Int? = nil) -> [String] {
         let natural = columns.indices.map { column in
             ([columns[column]] + rows.map { $0[column] }).map(displayWidth).max()!
@@ -43,7 +43,7 @@ struct Table {
         return narrowed(natural, to: width).map(grid) ?? records(in: width)
     }
 
-    /// Takes from the widest columns until all fit; `nil` if they cannot.
+    /// The widths of the columns, of which the widest are narrowed until all fit; `nil` if they cannot.
     private func narrowed(_ natural: [Int], to width: Int) -> [Int]? {
         let least = columns.indices.map { column in
             let words = ([columns[column]] + rows.map { $0[column] }).flatMap(words(of:))
@@ -88,7 +88,7 @@ struct Table {
     }
 }
 
-/// The text in lines of a width, broken after blanks and underscores, and where there are none in words.
+/// The text in lines of a width, broken after blanks and underscores; a word that is wider is broken anywhere.
 func wrapped(_ text: String, to width: Int) -> [String] {
     var lines = [""]
     var used = 0
@@ -125,7 +125,7 @@ extension String {
     }
 }
 
-/// What clients have written may hold what moves a terminal's cursor.
+/// The text with its control characters escaped: clients may have written some that move a terminal's cursor.
 private func printable(_ text: String) -> String {
     text.unicodeScalars.map {
         $0.properties.generalCategory == .control ? $0.escaped(asASCII: false) : String($0)

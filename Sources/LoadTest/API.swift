@@ -8,11 +8,11 @@ import PlainHTTP
     import Foundation
 #endif
 
-/// The service, for all that is not the load itself.
+/// A client of the service for all requests but the load itself.
 struct API: Sendable {
     let urls: [BaseURL]
 
-    /// What the service answered in the place of what was asked for.
+    /// The error that a request had no answer, or another than it should have.
     struct Refusal: Error, CustomStringConvertible {
         let description: String
     }
@@ -29,7 +29,7 @@ struct API: Sendable {
         }
     }
 
-    /// Any record of which nothing but the id matters.
+    /// A record of which nothing but the id matters.
     struct Created: Decodable, Sendable {
         let id: Int64
     }
@@ -89,7 +89,7 @@ struct API: Sendable {
         }
     }
 
-    /// Creates a record at the first instance, which no failure makes it ask twice.
+    /// Creates a record at the first instance. The request is never repeated.
     func create<Record: Decodable>(
         _ path: String, _ body: some Encodable, as type: Record.Type
     ) async throws -> Record {
@@ -97,7 +97,7 @@ struct API: Sendable {
         return try await send(.POST, path, to: urls[0], document)
     }
 
-    /// Asks the first instance that answers.
+    /// Reads from the first instance that answers.
     func get<Record: Decodable>(_ path: String, as type: Record.Type) async throws -> Record {
         var failure: (any Error)?
         for url in urls {
@@ -109,7 +109,7 @@ struct API: Sendable {
     /// Calls the body with each page of a list.
     ///
     /// - Parameters:
-    ///   - path: With a query.
+    ///   - path: The list's path, with a query.
     ///   - id: The member by which the list is ordered.
     func pages<Record: Decodable>(
         _ path: String, by id: (Record) -> Int64, _ body: ([Record]) throws -> Void

@@ -1,13 +1,13 @@
-/// One of the service's promises, held against what the load test has seen.
+/// A promise of the service, compared with what the load test has seen.
 public struct Check: Sendable, Encodable, Equatable {
     public let promise: String
-    /// `nil`: the run says nothing about it.
+    /// Whether the promise was kept; `nil` if the run does not tell.
     public let isKept: Bool?
-    /// Numbers, and the first of what breaks the promise.
+    /// Numbers, and the first examples of what breaks the promise.
     public let detail: String
 }
 
-/// What the API shows when the load is over.
+/// What the API shows after the load.
 struct Observation: Sendable {
     struct Pair: Hashable, Sendable {
         let source: Int64
@@ -20,23 +20,23 @@ struct Observation: Sendable {
     var reopened = IdentifierSet()
     /// Contacts of each source by operator, as listed.
     var listed: [Pair: Int] = [:]
-    /// The same as `stats/distribution` counts them.
+    /// Contacts of each source by operator, as `stats/distribution` counts them.
     var counted: [Pair: Int] = [:]
     /// Active contacts of each operator, as listed; those of `nil` wait.
     var active: [Int64?: Int] = [:]
     var operators: [API.Operator] = []
 
-    /// Lists all that belongs to the run.
+    /// Reads all records of the run.
     ///
     /// - Parameter progress: Called with the number of contacts that were listed.
     static func make(
-        of desk: Desk, _ ledger: Ledger, with api: API, progress: (Int) -> Void
+        of fixture: Fixture, _ ledger: Ledger, with api: API, progress: (Int) -> Void
     ) async throws -> Observation {
         var seen = Observation()
         seen.missing = ledger.registered
         seen.reopened = ledger.closed
         var total = 0
-        for source in desk.sources {
+        for source in fixture.sources {
             try await api.pages("/api/v1/contacts?source_id=\(source.id)", by: \.id) { (page: [API.Contact]) in
                 for contact in page {
                     seen.missing.remove(contact.id)
@@ -51,38 +51,38 @@ struct Observation: Sendable {
                 progress(total)
             }
         }
-        let own = Set(desk.sources.map(\.id))
+        let own = Set(fixture.sources.map(\.id))
         let counts = try await api.get("/api/v1/contacts/stats/distribution", as: [API.DistributionCount].self)
         for count in counts where own.contains(count.sourceID) {
             seen.counted[Pair(source: count.sourceID, operator: count.operatorID)] = count.contacts
         }
-        seen.operators = try await desk.operators(api)
+        seen.operators = try await fixture.operators(api)
         return seen
     }
 }
 
 extension Check {
-    /// A deviation of the shares less probable than this is taken for a fault, in all sources of a run together.
+    /// The probability below which a deviation of the shares is taken for a fault, for all sources of a run together.
     private static let significance = 1e-6
 
-    static func all(_ desk: Desk, _ ledger: Ledger, _ seen: Observation) -> [Check] {
+    static func all(_ fixture: Fixture, _ ledger: Ledger, _ seen: Observation) -> [Check] {
         [
-            loads(desk, seen), present(ledger, seen), once(ledger), closed(ledger, seen), stored(ledger, seen),
-            counts(ledger, seen), shares(desk, seen),
+            loads(fixture, seen), present(ledger, seen), once(ledger), closed(ledger, seen), stored(ledger, seen),
+            counts(ledger, seen), shares(fixture, seen),
         ]
     }
 
-    private static func loads(_ desk: Desk, _ seen: Observation) -> Check {
+    private static func loads(_ fixture: Fixture, _ seen: Observation) -> Check {
         let loads = seen.operators.map { ($0.id, max($0.currentLoad, seen.active[$0.id] ?? 0), $0.maxLoad) }
         let over = loads.filter { $1 > $2 }.map { "operator \($0) has \($1) of \($2)" }
         let highest = loads.max { $0.1 < $1.1 }.map { "highest load \(grouped($0.1)) of \(grouped($0.2))" } ?? ""
-        let isComplete = seen.operators.count == desk.operators.count
+        let isComplete = seen.operators.count == fixture.operators.count
         return Check(
             promise: "no load over its limit", isKept: over.isEmpty && isComplete,
             detail: !over.isEmpty
                 ? examples(over, of: over.count)
                 : isComplete
-                    ? highest : "listed: \(seen.operators.count) of \(counted(desk.operators.count, "operator"))")
+                    ? highest : "listed: \(seen.operators.count) of \(counted(fixture.operators.count, "operator"))")
     }
 
     private static func present(_ ledger: Ledger, _ seen: Observation) -> Check {
@@ -108,7 +108,7 @@ extension Check {
                 : "not closed: " + examples(seen.reopened.lowest(5).map(String.init), of: seen.reopened.count))
     }
 
-    /// A registration without an answer may be stored or not; all others are stored once if acknowledged, else not.
+    /// Checks that no other registrations are stored than those acknowledged, and some of those of unknown outcome.
     private static func stored(_ ledger: Ledger, _ seen: Observation) -> Check {
         let surplus = seen.listed.values.reduce(0, +) + seen.missing.count - ledger.registered.count
         return Check(
@@ -122,22 +122,22 @@ extension Check {
         let pairs = Set(seen.listed.keys).union(seen.counted.keys)
         let difference = pairs.reduce(0) { $0 + abs((seen.listed[$1] ?? 0) - (seen.counted[$1] ?? 0)) }
         return Check(
-            // One of unknown outcome may have been committed between the list and the count.
+            // A registration of unknown outcome may have been committed between the list and the count.
             promise: "stats/distribution agrees with the lists", isKept: difference <= ledger.unknown,
             detail: difference == 0 ? "" : "differs by \(grouped(difference))")
     }
 
-    private static func shares(_ desk: Desk, _ seen: Observation) -> Check {
+    private static func shares(_ fixture: Fixture, _ seen: Observation) -> Check {
         func isNeverFull(_ id: Int64) -> Bool {
-            desk.sources.reduce(0) { $0 + (seen.listed[.init(source: $1.id, operator: id)] ?? 0) } < desk.maxLoad
+            fixture.sources.reduce(0) { $0 + (seen.listed[.init(source: $1.id, operator: id)] ?? 0) } < fixture.maxLoad
         }
         let promise = "shares follow the weights"
-        guard desk.operators.allSatisfy(isNeverFull) else {
+        guard fixture.operators.allSatisfy(isNeverFull) else {
             return Check(promise: promise, isKept: nil, detail: "operators were full")
         }
-        let probabilities = desk.sources.compactMap { source in
+        let probabilities = fixture.sources.compactMap { source in
             ChiSquare.probability(
-                counts: desk.operators.map { seen.listed[.init(source: source.id, operator: $0)] ?? 0 },
+                counts: fixture.operators.map { seen.listed[.init(source: source.id, operator: $0)] ?? 0 },
                 weights: source.weights
             ).map { (source.id, $0) }
         }

@@ -8,7 +8,7 @@
 
 /// Pearson's test of counts against expected shares.
 enum ChiSquare {
-    /// How probable counts at least as far from their expectation are, if each event falls to one of the weights with
+    /// The probability of counts at least as far from their expectation, if each event falls to one of the weights with
     /// probability weight / sum.
     ///
     /// - Returns: `nil` when the test says nothing: fewer than two weights, or an expected count below 5

@@ -8,7 +8,7 @@ struct Crew: Sendable {
     private let tallies: [EventLoopFuture<Tally>]
 
     /// Opens all connections; they send as soon as they are open.
-    init(_ options: Options, _ desk: Desk, _ period: Worker.Period) async throws {
+    init(_ options: Options, _ fixture: Fixture, _ period: Worker.Period) async throws {
         let urls = (0..<options.connections).map { options.urls[$0 % options.urls.count] }
         let count = min(options.connections, max(1, System.coreCount / 2))
         var workers: [NIOLoopBound<Worker>] = []
@@ -19,7 +19,7 @@ struct Crew: Sendable {
                 let worker = Worker(
                     urls.indices.filter { $0 % count == number }.map { urls[$0] },
                     traffic: Traffic(
-                        sources: desk.sources.map(\.id), closeShare: options.closeShare,
+                        sources: fixture.sources.map(\.id), closeShare: options.closeShare,
                         duplicateShare: options.duplicateShare, seed: options.seed &+ UInt64(number)),
                     schedule: options.rate.map { rate in
                         // The loops take turns.
@@ -27,7 +27,7 @@ struct Crew: Sendable {
                         return Schedule(
                             start: period.start.uptimeNanoseconds + UInt64(offset), rate: rate / Double(count))
                     },
-                    phonePrefix: "+\(desk.run)\(1000 + number)", period: period, on: loop)
+                    phonePrefix: "+\(fixture.run)\(1000 + number)", period: period, on: loop)
                 return (NIOLoopBound(worker, eventLoop: loop), worker.start())
             }.get()
             workers.append(worker)
@@ -45,7 +45,7 @@ struct Crew: Sendable {
         }
     }
 
-    /// Contacts that are not closed, as far as the service has said so.
+    /// The number of contacts that were acknowledged as registered and not as closed.
     func openContacts() async -> Int { await ask(\.openContacts).reduce(0, +) }
 
     /// Sends no more requests, and waits until those under way are answered or given up.

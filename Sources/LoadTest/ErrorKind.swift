@@ -10,7 +10,7 @@ import NIOPosix
     import Darwin
 #endif
 
-/// An error in the few words by which errors are counted.
+/// The kind of an error, in the few words by which errors are counted.
 func errorKind(_ error: any Error) -> String {
     switch error {
     case let error as NIOConnectionError:

@@ -44,7 +44,7 @@ func duration(microseconds: UInt64) -> String {
     return formatted("%.\(decimals)f ", value) + unit
 }
 
-/// The text, with blanks before it.
+/// The text, aligned to the right by blanks before it.
 func padded(_ text: String, to width: Int) -> String {
     String(repeating: " ", count: max(0, width - text.count)) + text
 }

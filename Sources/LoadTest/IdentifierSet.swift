@@ -1,8 +1,8 @@
-/// A set of ids as a sequence gives them out: close together, so that a bit for each is enough.
+/// A set of ids that takes a bit for each: a sequence gives them out close together.
 struct IdentifierSet: Sendable {
     private static let bitsOfChunk: Int64 = 4096
 
-    /// 64 words each, by the id divided by the size of a chunk.
+    /// Chunks of 64 words, by the id divided by the size of a chunk.
     private var chunks: [Int64: [UInt64]] = [:]
     private(set) var count = 0
 
@@ -18,7 +18,7 @@ struct IdentifierSet: Sendable {
         return true
     }
 
-    /// Takes an id out.
+    /// Removes an id.
     ///
     /// - Returns: Whether it was in the set.
     @discardableResult

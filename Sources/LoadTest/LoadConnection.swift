@@ -10,7 +10,7 @@ final class LoadConnection: ChannelInboundHandler {
     /// A request that is not answered yet.
     struct Pending {
         let request: Traffic.Request
-        /// What its latency counts from.
+        /// When it was due: its latency counts from there.
         let due: NIODeadline
         let sent: NIODeadline
     }

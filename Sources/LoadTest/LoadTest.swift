@@ -11,7 +11,7 @@ import Synchronization
     import Darwin
 #endif
 
-/// A load on running instances, and afterwards a look whether they kept their promises.
+/// Puts load on running instances, then checks whether they kept their promises.
 ///
 /// It speaks HTTP as any client does and shares no code with the service, so that no error of the one hides in the
 /// other.
@@ -19,9 +19,9 @@ public final class LoadTest: Sendable {
     private let options: Options
     private let console: Console
     private let api: API
-    /// Cancelled to end the load early.
+    /// The task that lasts as long as the load; cancelled to end it early.
     private let clock = Mutex<Task<Void, Never>?>(nil)
-    /// Contacts that wait for an operator, when they were counted last.
+    /// The number of contacts that waited for an operator at the last count.
     private let waiting = Mutex<Int?>(nil)
 
     public init(_ options: Options, console: Console) {
@@ -30,21 +30,21 @@ public final class LoadTest: Sendable {
         api = API(urls: options.urls)
     }
 
-    /// Creates operators and sources, puts load on them, and checks what became of it.
+    /// Creates operators and sources, puts load on them, and checks the result.
     ///
-    /// - Returns: What was found, after it was printed.
-    /// - Throws: When the service cannot be set up or looked at.
+    /// - Returns: The outcome, which was printed, too.
+    /// - Throws: When records cannot be created or read.
     public func run() async throws -> Outcome {
         console.show(
             progress: "creating \(counted(options.operators, "operator")) and \(counted(options.sources, "source"))")
-        let desk = try await Desk.create(options, with: api)
-        var (outcome, ledger) = try await load(desk)
+        let fixture = try await Fixture.create(options, with: api)
+        var (outcome, ledger) = try await load(fixture)
         console.print("\n\(outcome.table)\n")
         let total = counted(ledger.registered.count, "contact")
-        let seen = try await Observation.make(of: desk, ledger, with: api) {
+        let seen = try await Observation.make(of: fixture, ledger, with: api) {
             console.show(progress: "checking: \(grouped($0)) of \(total) listed")
         }
-        outcome.checks = Check.all(desk, ledger, seen)
+        outcome.checks = Check.all(fixture, ledger, seen)
         console.print(outcome.checks.map(\.line).joined(separator: "\n"))
         if let waiting = seen.active[nil] {
             console.print("\nWaiting for an operator: \(counted(waiting, "contact")).")
@@ -63,16 +63,16 @@ public final class LoadTest: Sendable {
         }
     }
 
-    private func load(_ desk: Desk) async throws -> (Outcome, Ledger) {
+    private func load(_ fixture: Fixture) async throws -> (Outcome, Ledger) {
         let start = NIODeadline.now()
         let measuredFrom = start + .nanoseconds(Int64(options.warmup * 1e9))
         let period = Worker.Period(
             start: start, measuredFrom: measuredFrom, end: measuredFrom + .nanoseconds(Int64(options.duration * 1e9)))
-        let crew = try await Crew(options, desk, period)
+        let crew = try await Crew(options, fixture, period)
         let processorTime = Mutex(0.0)
         let task = Task {
             await withTaskGroup { group in
-                group.addTask { await self.watch(desk, crew) }
+                group.addTask { await self.watch(fixture, crew) }
                 await self.report(of: crew, since: start, until: measuredFrom)
                 processorTime.withLock { $0 = Self.processorTime }
                 await self.report(of: crew, since: start, until: period.end)
@@ -89,7 +89,7 @@ public final class LoadTest: Sendable {
         return (Outcome(options, tally, seconds: seconds, processorSeconds: used), tally.ledger)
     }
 
-    /// Tells every second how it goes, until the time has come or the task is cancelled.
+    /// Shows rate, latencies and errors each second, until the time has come or the task is cancelled.
     private func report(of crew: Crew, since start: NIODeadline, until end: NIODeadline) async {
         var last = NIODeadline.now()
         while last < end, !Task.isCancelled {
@@ -111,12 +111,12 @@ public final class LoadTest: Sendable {
 
     /// Counts the contacts that wait for an operator, about each second, until the task is cancelled.
     ///
-    /// Contacts that are active and on nobody's load wait. What is under way meanwhile makes the number inexact by
-    /// as much; listing those who wait would put a load of its own on the service.
-    private func watch(_ desk: Desk, _ crew: Crew) async {
+    /// A contact waits if it is active and on nobody's load. Requests under way make the number inexact; to list the
+    /// contacts that wait would put a load of its own on the service.
+    private func watch(_ fixture: Fixture, _ crew: Crew) async {
         while (try? await Task.sleep(for: .seconds(1))) != nil {
             let open = await crew.openContacts()
-            guard let operators = try? await desk.operators(api) else { continue }
+            guard let operators = try? await fixture.operators(api) else { continue }
             waiting.withLock { $0 = max(0, open - operators.reduce(0) { $0 + $1.currentLoad }) }
         }
     }

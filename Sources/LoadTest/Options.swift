@@ -1,6 +1,6 @@
 public import PlainHTTP
 
-/// What load to put on which service.
+/// The load, and the instances that it is put on.
 public struct Options: Sendable, Encodable {
     /// The instances; connection number n goes to instance n modulo their number.
     public var urls: [BaseURL]
@@ -10,7 +10,7 @@ public struct Options: Sendable, Encodable {
     public var rate: Double?
     /// Seconds that are measured.
     public var duration: Double
-    /// Seconds of load before that.
+    /// Seconds of load before they are measured.
     public var warmup: Double
     /// Sources to create.
     public var sources: Int
@@ -22,7 +22,7 @@ public struct Options: Sendable, Encodable {
     public var closeShare: Double
     /// The part of the registrations whose lead had a contact before, 0 to 1.
     public var duplicateShare: Double
-    /// Decides which requests are made.
+    /// The seed of the requests: the same seed gives the same requests.
     public var seed: UInt64
 
     public init(

@@ -7,7 +7,7 @@ public struct Outcome: Sendable, Encodable {
         public let requests: Int
         /// Requests a second.
         public let rate: Double
-        /// From when a request was due until its answer, by percentile: "50", "90", "99", "99.9", "100".
+        /// Latency by percentile ("50", "90", "99", "99.9", "100"): from when a request was due until its answer.
         public let latencyMicroseconds: [String: UInt64]
 
         static let percentiles = ["50", "90", "99", "99.9", "100"]
@@ -27,7 +27,7 @@ public struct Outcome: Sendable, Encodable {
     public let closings: Row
     /// Answers by status.
     public let statuses: [String: Int]
-    /// Requests without an answer, and connections that could not be opened.
+    /// Requests without an answer, and connections that could not be opened, by kind of error.
     public let errors: [String: Int]
     /// Requests of an open loop that were due and not sent, because all connections were busy to the end.
     public let unsent: Int

@@ -1,4 +1,4 @@
-/// When the requests of an open loop are due: at a constant rate, whatever becomes of those before.
+/// The times when the requests of an open loop are due: at a constant rate, whatever becomes of those before.
 ///
 /// Times are nanoseconds of a clock that only goes forward.
 struct Schedule: Sendable {
@@ -28,7 +28,7 @@ struct Schedule: Sendable {
         return due
     }
 
-    /// How many were due before a time and not taken.
+    /// The number of requests that were due before a time and not taken.
     func untaken(before end: UInt64) -> Int {
         guard end > start else { return 0 }
         return max(0, Int((Double(end - start) / interval).rounded(.up)) - taken)

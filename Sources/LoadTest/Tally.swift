@@ -1,14 +1,16 @@
 import Histogram
 
-/// What the connections of one event loop have seen.
+/// The results of one event loop's connections.
+///
+/// All but the ledger are of requests that were sent in the measured time.
 struct Tally: Sendable {
-    /// Microseconds from when a request was due until it was answered as it should be. Like the rest but the ledger,
-    /// of requests that were sent in the measured time.
+    /// Latencies in microseconds, from when a registration was due until it was acknowledged.
     var registrations = Tally.emptyHistogram
+    /// The same for closings.
     var closings = Tally.emptyHistogram
     /// Answers by status.
     var statuses: [Int: Int] = [:]
-    /// What stood in the place of answers.
+    /// Requests without an answer, and connections that could not be opened, by kind of error.
     var errors: [String: Int] = [:]
     /// Requests of an open loop that were due and never sent.
     var unsent = 0
@@ -26,15 +28,15 @@ struct Tally: Sendable {
     }
 }
 
-/// What the service has acknowledged, in all the time: it must be there in the end.
+/// What the service has acknowledged, warm-up included: it must be there in the end.
 struct Ledger: Sendable {
     /// Contacts that were registered.
     var registered = IdentifierSet()
     /// Those of them that were closed.
     var closed = IdentifierSet()
-    /// How many times an id was acknowledged that had been acknowledged before.
+    /// The number of times that an id was acknowledged again.
     var repeated = 0
-    /// Registrations of which nobody knows whether they took effect: an answer of 5xx, or none.
+    /// Registrations of unknown outcome: those answered 5xx, or not at all.
     var unknown = 0
 
     mutating func add(_ other: Ledger) {
@@ -44,10 +46,10 @@ struct Ledger: Sendable {
     }
 }
 
-/// How it goes, warm-up or not.
+/// The figures of a line of progress, warm-up or not.
 struct Interval: Sendable {
-    /// Since the last look.
+    /// Latencies since the last line.
     var latencies = Tally.emptyHistogram
-    /// Since the beginning: answers other than those that should be, and what stood in the place of answers.
+    /// Wrong answers, and requests without one, since the beginning.
     var errors = 0
 }

@@ -1,4 +1,4 @@
-/// What is asked for, request after request: the same seed and the same answers give the same requests.
+/// The sequence of requests: the same seed and the same answers give the same requests.
 struct Traffic: Sendable {
     enum Request: Sendable, Equatable {
         /// A contact of the lead with this number.
@@ -6,7 +6,7 @@ struct Traffic: Sendable {
         case close(contact: Int64)
     }
 
-    /// How many contacts are remembered for closing. A long run leaves more open, and forgets some.
+    /// The most contacts that are remembered for closing. A long run leaves more open, and forgets some.
     private static let rememberedContacts = 65_536
 
     private let sources: [Int64]
@@ -51,7 +51,8 @@ struct Traffic: Sendable {
     }
 }
 
-/// Guy L. Steele Jr., Doug Lea, Christine H. Flood, "Fast Splittable Pseudorandom Number Generators", 2014.
+/// The generator of Guy L. Steele Jr., Doug Lea, Christine H. Flood, "Fast Splittable Pseudorandom Number Generators",
+/// 2014.
 struct SplitMix64: RandomNumberGenerator, Sendable {
     var state: UInt64
 

@@ -4,12 +4,12 @@ import NIOHTTP1
 import NIOPosix
 import PlainHTTP
 
-/// The connections of one event loop, which never wait for another. It belongs to its event loop.
+/// Sends the requests of one event loop over its connections. It belongs to that event loop and waits for no other.
 ///
-/// The connections of a load test are opened here and not by AsyncHTTPClient, which needs three times the processor
-/// for a request (see docs/decisions/0008): that would be taken from the service on the same machine.
+/// It opens its connections itself, because a general HTTP client needs three times the processor for a request (see
+/// docs/decisions/0008): that would be taken from the service on the same machine.
 final class Worker {
-    /// When there is load, and of which part of it the figures are.
+    /// The time of the load, and the part of it that is measured.
     struct Period: Sendable {
         let start: NIODeadline
         let measuredFrom: NIODeadline
@@ -40,8 +40,8 @@ final class Worker {
     private let end: EventLoopPromise<Tally>
 
     /// - Parameters:
-    ///   - urls: Where each of the connections goes.
-    ///   - phonePrefix: Begins the phones of this worker's leads and of no other's.
+    ///   - urls: The instance of each connection.
+    ///   - phonePrefix: The beginning of the phones of this worker's leads, and of no other's.
     init(
         _ urls: [BaseURL], traffic: Traffic, schedule: Schedule?, phonePrefix: String, period: Period,
         on loop: any EventLoop
@@ -57,7 +57,7 @@ final class Worker {
 
     /// Opens the connections.
     ///
-    /// - Returns: All that was seen, when the load has ended and the last request was answered or given up.
+    /// - Returns: The results, when the load has ended and the last request was answered or given up.
     func start() -> EventLoopFuture<Tally> {
         remaining = urls.count
         urls.forEach(connect)
@@ -81,10 +81,10 @@ final class Worker {
         return interval
     }
 
-    /// Contacts that are not closed, as far as the service has said so.
+    /// The number of contacts that were acknowledged as registered and not as closed.
     var openContacts: Int { tally.ledger.registered.count - tally.ledger.closed.count }
 
-    /// What goes over the wire for a request.
+    /// The HTTP message of a request.
     func message(for request: Traffic.Request) -> (HTTPMethod, path: String, ByteBuffer) {
         switch request {
         case .register(let source, let lead):
@@ -187,7 +187,7 @@ final class Worker {
             }
     }
 
-    /// Puts another connection in the place of one that is no more, as long as there is load.
+    /// Replaces a connection that is closed, as long as there is load.
     private func reconnect(to url: BaseURL, in delay: TimeAmount) {
         let bound = NIOLoopBound(self, eventLoop: loop)
         loop.scheduleTask(in: delay) {

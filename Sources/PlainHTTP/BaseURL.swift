@@ -1,10 +1,10 @@
-/// Where an instance answers: `http`, a host, perhaps a port and a path that goes before that of each request.
+/// The URL of an instance: `http`, a host, perhaps a port and a path, which goes before each request's.
 public struct BaseURL: Sendable, CustomStringConvertible {
     public let host: String
     public let port: Int
     public let path: String
 
-    /// - Returns: `nil` for anything else, `https` among it.
+    /// Reads a URL; `nil` if it is of another form, `https` for example.
     public init?(_ text: String) {
         let form = #/http://(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::([0-9]{1,5}))?(/[^?#\s]*)?/#
         guard let (_, address, name, number, path) = text.wholeMatch(of: form)?.output,

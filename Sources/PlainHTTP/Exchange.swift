@@ -2,14 +2,14 @@ public import NIOCore
 public import NIOHTTP1
 import NIOPosix
 
-/// What a server answered.
+/// A server's answer.
 public struct HTTPAnswer: Sendable {
     public let status: Int
     public let headers: HTTPHeaders
     public let body: ByteBuffer
 }
 
-/// No whole answer came in time.
+/// The error that no whole answer came in time.
 public struct NoAnswer: Error, CustomStringConvertible {
     public let description: String
 }
@@ -18,8 +18,8 @@ extension BaseURL {
     /// Sends a request on a connection of its own, once.
     ///
     /// - Parameters:
-    ///   - path: With the query, percent-encoded.
-    ///   - headers: Nothing is added but what HTTP itself demands.
+    ///   - path: The path with the query, percent-encoded.
+    ///   - headers: The fields to send; nothing is added but what HTTP itself demands.
     /// - Throws: ``NoAnswer``, or SwiftNIO's error for the connection.
     public func send(
         _ method: HTTPMethod, _ path: String, headers: HTTPHeaders = [:], body: ByteBuffer? = nil,

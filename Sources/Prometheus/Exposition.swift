@@ -19,7 +19,7 @@ public struct Exposition {
         text += "# HELP \(name) \(Self.escaped(help))\n# TYPE \(name) \(kind.rawValue)\n"
     }
 
-    /// A family of one series without labels.
+    /// Writes a gauge of one series without labels.
     public mutating func gauge(_ name: String, _ help: String, _ value: some Number) {
         family(name, .gauge, help)
         sample(name, value: value)
@@ -52,7 +52,7 @@ public struct Exposition {
     }
 }
 
-/// What a sample's value may be: printed as Go's `ParseFloat` reads it.
+/// A type of samples' values, printed as Go's `ParseFloat` reads them.
 public protocol Number: CustomStringConvertible, Sendable {}
 extension Int: Number {}
 extension Int32: Number {}

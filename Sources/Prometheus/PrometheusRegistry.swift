@@ -4,9 +4,9 @@ import Synchronization
 /// Collects what is recorded through swift-metrics, for Prometheus to fetch.
 ///
 /// Counters and aggregating recorders, and timers in seconds, become counters and histograms; a recorder that does not
-/// aggregate becomes a gauge. A series lives as long as the process: who records keeps the number of labels bounded.
+/// aggregate becomes a gauge. A series lives as long as the process: whoever records must bound the number of labels.
 public final class PrometheusRegistry: MetricsFactory {
-    /// Series of one name.
+    /// Declares the series of one name.
     public struct Family: Sendable {
         public let name: String
         let help: String
@@ -24,7 +24,7 @@ public final class PrometheusRegistry: MetricsFactory {
     }
 
     private let families: [String: Family]
-    /// By the family's name, then by the labels as text.
+    /// The series by their family's name, then by their labels as text.
     private let series = Mutex<[String: [String: any Series]]>([:])
 
     /// - Parameter families: All that will be recorded; another one is a programming error.
@@ -32,7 +32,7 @@ public final class PrometheusRegistry: MetricsFactory {
         self.families = Dictionary(uniqueKeysWithValues: families.map { ($0.name, $0) })
     }
 
-    /// Appends all series that were made, ordered by name and labels.
+    /// Appends all series, ordered by name and labels.
     public func write(to exposition: inout Exposition) {
         for (name, series) in series.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
             let series = series.sorted { $0.key < $1.key }
@@ -106,7 +106,7 @@ private final class HistogramSeries: Series, RecorderHandler, TimerHandler {
     static let kind = Exposition.Kind.histogram
 
     private struct State {
-        /// How many values fell into each bucket, and above the last.
+        /// The number of values in each bucket, and above the last.
         var counts: [Int]
         var sum = 0.0
     }

@@ -155,8 +155,8 @@ struct IdentifierSetTests {
 @Suite("The checks")
 struct CheckTests {
     /// Two operators who share a source 1 : 3, and 4,000 contacts of theirs, 400 of them closed.
-    private let desk = Desk(
-        run: "1", operators: [1, 2], sources: [Desk.Source(id: 9, weights: [1, 3])], maxLoad: 5_000)
+    private let fixture = Fixture(
+        run: "1", operators: [1, 2], sources: [Fixture.Source(id: 9, weights: [1, 3])], maxLoad: 5_000)
     private var ledger = Ledger()
     private var seen = Observation()
 
@@ -178,7 +178,7 @@ struct CheckTests {
     private func broken(_ change: (inout Ledger, inout Observation) -> Void) -> (broken: [String], open: [String]) {
         var (ledger, seen) = (ledger, seen)
         change(&ledger, &seen)
-        let checks = Check.all(desk, ledger, seen)
+        let checks = Check.all(fixture, ledger, seen)
         return (checks.filter { $0.isKept == false }.map(\.promise), checks.filter { $0.isKept == nil }.map(\.promise))
     }
 
@@ -247,7 +247,7 @@ struct CheckTests {
             seen.counted = seen.listed
         }
         #expect(broken { even(&$1) }.broken == ["shares follow the weights"])
-        let full = Desk(run: "1", operators: [1, 2], sources: desk.sources, maxLoad: 2_000)
+        let full = Fixture(run: "1", operators: [1, 2], sources: fixture.sources, maxLoad: 2_000)
         var seen = seen
         even(&seen)
         #expect(Check.all(full, ledger, seen).last?.isKept == nil)

@@ -1,6 +1,6 @@
 /// The operators and sources of one run, created for it.
-struct Desk: Sendable {
-    /// Part of the names of what was created, and of the phones of the run's leads: eight digits.
+struct Fixture: Sendable {
+    /// Eight digits that tell the run from others, in the names of its records and the phones of its leads.
     let run: String
     let operators: [Int64]
     let sources: [Source]
@@ -8,12 +8,12 @@ struct Desk: Sendable {
 
     struct Source: Sendable {
         let id: Int64
-        /// Of each operator, in the order of ``Desk/operators``.
+        /// The weight of each operator, in the order of ``Fixture/operators``.
         let weights: [Int]
     }
 
     /// Creates operators and sources with weights 1, 2, 3 and 4, so that the shares can be told apart.
-    static func create(_ options: Options, with api: API) async throws -> Desk {
+    static func create(_ options: Options, with api: API) async throws -> Fixture {
         // Not from the seed: the same run may be made again on the same database.
         let run = String(Int.random(in: 10_000_000...99_999_999))
         var operators: [Int64] = []
@@ -31,15 +31,15 @@ struct Desk: Sendable {
             _ = try await api.create("/api/v1/sources/\(id)/distribution", distribution, as: [API.Created].self)
             sources.append(Source(id: id, weights: weights))
         }
-        return Desk(run: run, operators: operators, sources: sources, maxLoad: options.maxLoad)
+        return Fixture(run: run, operators: operators, sources: sources, maxLoad: options.maxLoad)
     }
 
-    /// The operators as they are now.
+    /// Reads the operators as they are now.
     func operators(_ api: API) async throws -> [API.Operator] {
         let own = Set(operators)
         var found: [API.Operator] = []
         var last = operators.min()! - 1
-        // Others may have created operators since: no further than the last of these.
+        // Others may have created operators since: it reads no further than the last of these.
         while last < operators.max()! {
             let page = try await api.get("/api/v1/operators?limit=1000&after=\(last)", as: [API.Operator].self)
             guard let end = page.last?.id, end > last else { break }
