@@ -7,7 +7,7 @@ import Testing
 
 @Suite("A request on a connection of its own", .timeLimit(.minutes(1)))
 struct PlainHTTPTests {
-    /// Reads once, and answers.
+    /// Answers what it reads first.
     private final class Server: ChannelInboundHandler, Sendable {
         typealias InboundIn = ByteBuffer
         typealias OutboundOut = ByteBuffer
@@ -62,6 +62,7 @@ struct PlainHTTPTests {
         await #expect(throws: (any Error).self) {
             try await server.answer(.POST, timeout: .milliseconds(milliseconds))
         }
-        #expect(server.connections.withLock(\.self) == 1)
+        // None where the machine is so busy that the time is over before the server has taken the connection.
+        #expect(server.connections.withLock(\.self) <= 1)
     }
 }
