@@ -40,7 +40,7 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "Store", dependencies: ["Assignment", "Distribution", "Model", "Postgres"],
-            exclude: ["sql/bench", "sql/login_roles.sql", "sql/reporting"],
+            exclude: ["sql/bench", "sql/login_roles.sql", "sql/reporting", "sql/schema.sql"],
             resources: [
                 .embedInCode("sql/migrations/0001_initial.sql"), .embedInCode("sql/migrations/0002_reporting.sql"),
                 .embedInCode("sql/migrations/0003_event_times.sql"),

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import CRM
+@testable import Store
 
 /// What `sql/` says about the schema is what the program carries and makes.
 @Suite struct SchemaTests {
