@@ -22,6 +22,8 @@ public final class CRM: Service {
         public var queueLimit = 4096
         /// The most commands in one transaction.
         public var batchLimit = 256
+        /// How long contacts may wait beside room that no command made: psql did, or an instance that died half way.
+        public var sweepInterval = Duration.seconds(5)
         /// Whether instances queue before their snapshot is taken. An optimisation, not the guarantee.
         public var usesGate = true
 
@@ -57,6 +59,7 @@ public final class CRM: Service {
         await cancelWhenGracefulShutdown { [self] in
             await withDiscardingTaskGroup { group in
                 group.addTask { await Maintenance(crm: self, logger: self.logger).run() }
+                group.addTask { await Sweep(crm: self, interval: self.configuration.sweepInterval).run() }
                 while (try? await Task.sleep(for: .milliseconds(20))) != nil {
                     dispatcher.expire()
                     pool.expire()
@@ -119,6 +122,9 @@ public final class CRM: Service {
             throw error
         }
     }
+
+    /// Lets in who waits at these sources, if there is room; nobody waits for it.
+    func admitWaiting(at sources: [SourceID]) { dispatcher.admitWaiting(at: sources) }
 
     func unexpected() -> Never { preconditionFailure("a command has the outcome of another") }
 }

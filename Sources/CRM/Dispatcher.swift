@@ -92,6 +92,13 @@ final class Dispatcher: Sendable {
         }
     }
 
+    /// Lets in who waits at these sources, in one of the next transactions and those that follow it.
+    func admitWaiting(at sources: [SourceID]) {
+        let job = admission(at: sources)
+        // A full queue is busy with commands, which let in too.
+        try? queue.add(job, deadline: job.deadline)
+    }
+
     var waitingCommands: Int { queue.count }
 
     /// Answers the commands whose deadline has passed. To be called every few milliseconds.
@@ -131,8 +138,7 @@ final class Dispatcher: Sendable {
                 jobs = queue.takeWaiting { fitting($0, into: Batch()) }
             }
             if jobs.isEmpty, !backlog.isEmpty {
-                let command = AssignmentCommand.admitWaiting(backlog.sorted())
-                jobs = [Job(command: command, deadline: .now + .seconds(10), reply: Reply(nil))]
+                jobs = [admission(at: backlog.sorted())]
             }
         }
         inFlight.withLock {
@@ -142,6 +148,11 @@ final class Dispatcher: Sendable {
             $0.isBacklogNext = !isBacklogNext
         }
         return rest != nil ? false : jobs.isEmpty ? nil : true
+    }
+
+    /// A job that nobody waits for.
+    private func admission(at sources: [SourceID]) -> Job {
+        Job(command: .admitWaiting(sources), deadline: .now + .seconds(10), reply: Reply(nil))
     }
 
     /// How many of the commands that wait fit into a batch, from the first on.

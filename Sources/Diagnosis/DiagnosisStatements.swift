@@ -52,10 +52,10 @@ enum DiagnosisStatements {
             SELECT bool_and(to_regclass(t.name) IS NOT NULL)
                 AND EXISTS (SELECT FROM pg_views WHERE schemaname = 'reporting' AND viewname = 'integrity')
             FROM unnest(ARRAY['operators', 'sources', 'operator_source_weights', 'leads', 'contacts', 'distribution_counts',
-                'contact_events', 'assignment_gate', 'assignment_batches']) AS t (name)
+                'contact_events', 'assignment_gate', 'assignment_batches', 'maintenance_jobs']) AS t (name)
             """)
 
-    /// What an instance needs and this user lacks: as `grant_rights()` of `sql/migrations/0008_least_privilege.sql`.
+    /// What an instance needs and this user lacks: as `grant_rights()` of `sql/schema.sql`.
     static let rights = Statement(
         unprepared: """
             SELECT string_agg(p.name, ', ' ORDER BY p.place) || ' on ' || t.name
@@ -63,6 +63,7 @@ enum DiagnosisStatements {
                 ('operators', 'SELECT'), ('sources', 'SELECT INSERT UPDATE'), ('leads', 'SELECT INSERT UPDATE'),
                 ('contacts', 'SELECT INSERT UPDATE'), ('operator_source_weights', 'SELECT INSERT UPDATE DELETE'),
                 ('distribution_counts', 'SELECT'), ('assignment_gate', 'UPDATE'),
+                ('maintenance_jobs', 'SELECT INSERT UPDATE'),
                 ('assignment_batches', 'SELECT INSERT DELETE'), ('schema_migrations', 'SELECT')
             ) AS t (name, privileges)
             CROSS JOIN unnest(string_to_array(t.privileges, ' ')) WITH ORDINALITY AS p (name, place)

@@ -34,6 +34,9 @@ struct Settings {
         "requests that may wait; more are answered 503 with `Retry-After`")
     let batchLimit = Setting<Int>(
         "BATCH_LIMIT", default: instance.batchLimit, in: 1...10_000, "commands that share one transaction at most")
+    let sweepInterval = Setting<Duration>(
+        "SWEEP_INTERVAL", default: instance.sweepInterval / .seconds(1), in: 0.1...3600,
+        "seconds within which contacts that wait beside room are let in when nobody calls, as after changes by psql")
     let preparedStatements = Setting<Bool>(
         "PREPARED_STATEMENTS", "`off` behind a PgBouncer before 1.21 in transaction mode")
     let assignmentGate = Setting<Bool>(
@@ -87,6 +90,7 @@ struct Settings {
         configuration.requestTimeout = try requestTimeout.value()
         configuration.queueLimit = try queueLimit.value()
         configuration.batchLimit = try batchLimit.value()
+        configuration.sweepInterval = try sweepInterval.value()
         configuration.usesGate = try assignmentGate.value()
         return configuration
     }

@@ -1,10 +1,10 @@
+public import Model
 public import Postgres
 
 /// Work on the database that one instance does now and then, whichever comes when it is due.
 public struct MaintenanceJob: Sendable {
     fileprivate let name: String
-    /// In seconds.
-    fileprivate let interval: Int64
+    fileprivate let interval: Duration
     /// Does a part of the work, short enough that nobody waits for it, and answers how many rows it was.
     fileprivate let step: Statement
     /// How many rows a part has, unless it is the last one.
@@ -12,7 +12,7 @@ public struct MaintenanceJob: Sendable {
 
     /// A batch is asked for within seconds after its COMMIT, if at all.
     public static let forgetBatches = MaintenanceJob(
-        name: "forget_batches", interval: 60,
+        name: "forget_batches", interval: .seconds(60),
         step: Statement(
             """
             WITH old AS (
@@ -25,22 +25,48 @@ public struct MaintenanceJob: Sendable {
     public static let all = [forgetBatches]
 }
 
+extension Fetch<SourceID> {
+    /// The sources at which contacts wait though an operator has room.
+    public static func backlog() -> Self { Self(waitingBesideRoom()) { try $0.next() } }
+
+    /// Where nobody waits the first condition answers at once, by an index.
+    private static let waitingBesideRoom = Statement(
+        """
+        SELECT DISTINCT w.source_id FROM operator_source_weights AS w JOIN operators AS o ON o.id = w.operator_id
+        WHERE EXISTS (SELECT FROM contacts AS c WHERE c.status = 'active' AND c.operator_id IS NULL)
+            AND o.is_active AND o.current_load < o.max_load
+            AND EXISTS (
+                SELECT FROM contacts AS c
+                WHERE c.source_id = w.source_id AND c.status = 'active' AND c.operator_id IS NULL)
+        """)
+}
+
 /// Takes a job, if it is due: then it is nobody else's until it is due again.
 public struct ClaimMaintenance: Transaction {
     public let isRepeatable = true
-    private let job: MaintenanceJob
+    private let name: String
+    private let interval: Duration
 
-    public init(_ job: MaintenanceJob) { self.job = job }
+    public init(_ job: MaintenanceJob) {
+        name = job.name
+        interval = job.interval
+    }
+
+    /// The sweep, for an instance that would do it as often as the interval says.
+    public init(sweepEvery interval: Duration) {
+        name = "sweep"
+        self.interval = interval
+    }
 
     /// - Returns: Whether it was due.
     public func run(on connection: inout Connection) throws -> Bool {
-        try connection.run(Self.claim(.text(job.name), .int8(job.interval))).count > 0
+        try connection.run(Self.claim(.text(name), .int8(Int64(interval / .milliseconds(1))))).count > 0
     }
 
     /// The lease ends by itself: an instance that dies with it leaves the job to the next one that finds it due.
     private static let claim = Statement(
         """
-        INSERT INTO maintenance_jobs AS j (name, due_at) VALUES ($1::text, now() + $2::bigint * interval '1 second')
+        INSERT INTO maintenance_jobs AS j (name, due_at) VALUES ($1::text, now() + $2::bigint * interval '1 millisecond')
         ON CONFLICT ON CONSTRAINT maintenance_jobs_pkey DO UPDATE SET due_at = EXCLUDED.due_at WHERE j.due_at <= now()
         RETURNING true
         """)

@@ -109,6 +109,23 @@ extension System {
             }
         }
 
+        @Test("Whoever waits beside room that psql makes is let in though nobody calls", arguments: [1, 3])
+        func sweep(instances: Int) async throws {
+            try await Desk.open(instances: instances, environment: ["SWEEP_INTERVAL": "0.5"]) { desk in
+                let anna = try await desk.newOperator(maxLoad: 1)
+                let source = try await desk.newSource([anna])
+                let contacts = try await desk.register(4, at: source)
+                try await desk.psql.query("UPDATE contacts SET status = 'closed' WHERE id = \(contacts[0])")
+                try await eventually("the oldest is let in") {
+                    try await desk.contacts(of: anna) == [contacts[1]]
+                }
+                try await desk.psql.query("UPDATE operators SET max_load = 2 WHERE id = \(anna)")
+                try await eventually("the next one is let in") {
+                    try await desk.contacts(of: anna) == [contacts[1], contacts[2]]
+                }
+            }
+        }
+
         @Test("A reopened contact does not overtake those that wait")
         func noOvertakingByReopening() async throws {
             try await Desk.open { desk in
