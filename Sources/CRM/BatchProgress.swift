@@ -7,7 +7,7 @@ import Postgres
 /// | error | next |
 /// |---|---|
 /// | 40001, 40P01 | the same batch again, after a pause that grows to 100 ms |
-/// | a lead's identifier is another one's, for the first time | the same |
+/// | a lead's identifier is another one's, for the first time, or of one command up to five times | the same |
 /// | the batch's own id is taken; a lock or statement timed out | the same batch again, after 10 ms at most |
 /// | the deadline passed | the same batch again, at once: whose deadline has passed is no longer in it |
 /// | the connection broke, or the server cannot serve now | the same batch again on a new one, after a pause that grows to 500 ms |
@@ -57,7 +57,7 @@ struct BatchProgress {
         case .server(let error) where error.isConflict: return .retry(longestPause: growing(from: 1, to: 100))
         case .server(let error) where error.isDuplicateLead:
             duplicates += 1
-            if duplicates == 1 { return .retry(longestPause: growing(from: 1, to: 100)) }
+            if duplicates < (size == 1 ? 6 : 2) { return .retry(longestPause: growing(from: 1, to: 100)) }
         case .server(let error) where error.constraint == "assignment_batches_pkey" || error.isTimeout:
             return .retry(longestPause: .milliseconds(10))
         case .server(let error) where !error.asksForReconnect: break
@@ -77,8 +77,8 @@ struct BatchProgress {
 }
 
 extension ServerError {
-    /// A lead's identifier is another one's. If that one was added meanwhile, the next attempt finds it; it happens
-    /// twice to one batch only if the batch and PostgreSQL do not agree on what is equal, and then it is split.
+    /// A lead's identifier is another one's. If that one was added meanwhile, the next attempt finds it. It happens again
+    /// and again only if the command and PostgreSQL do not agree on what is equal: a batch is split the second time.
     fileprivate var isDuplicateLead: Bool {
         [
             "leads_external_id_key", "leads_phone_key", "leads_email_key",

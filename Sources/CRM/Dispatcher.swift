@@ -150,9 +150,9 @@ final class Dispatcher: Sendable {
         return rest != nil ? false : jobs.isEmpty ? nil : true
     }
 
-    /// A job that nobody waits for.
+    /// A job that nobody waits for. If it cannot be done at once, the sweep finds it again: commands must not wait for it.
     private func admission(at sources: [SourceID]) -> Job {
-        Job(command: .admitWaiting(sources), deadline: .now + .seconds(10), reply: Reply(nil))
+        Job(command: .admitWaiting(sources), deadline: .now + .seconds(1), reply: Reply(nil))
     }
 
     /// How many of the commands that wait fit into a batch, from the first on.
@@ -227,17 +227,18 @@ final class Dispatcher: Sendable {
     /// Marks the current batch as one that may commit, unless one of its jobs was told that nothing changed. Who has
     /// next to no time left is told so now: later the answer could only be that the outcome is unknown.
     ///
-    /// - Returns: How long the batch may wait for locked rows without one of its jobs getting into that situation.
+    /// - Returns: How long each statement may wait for a locked row without one of the jobs getting into that situation.
     private func beginCommit(of jobs: [Job]) -> Duration? {
         let now = ContinuousClock.now
-        let margin = Duration.milliseconds(20)
+        let margin = Duration.milliseconds(50)
         return inFlight.withLock { inFlight in
             let answer = inFlight.obstacle
             inFlight.current.removeAll { $0.expire(at: now + margin, with: answer) }
             guard let first = inFlight.current.map(\.deadline).min(), inFlight.current.count == jobs.count
             else { return nil }
             inFlight.progress.beginCommit()
-            return min(.milliseconds(100), first - margin - now)
+            // Five statements of the second flight may meet a locked row, one after another.
+            return min(.milliseconds(100), (first - margin - now) / 5)
         }
     }
 

@@ -55,8 +55,13 @@ public struct LeadIdentity: Sendable, Hashable {
     /// The text in Unicode's form NFC: "é" is one scalar, however it was sent.
     private static func composed(_ text: String) -> String {
         if text.utf8.allSatisfy({ $0 < 0x80 }) { return text }
-        var composed = ""
-        composed.unicodeScalars.append(contentsOf: text._nfc)
+        var (composed, before) = (text, "")
+        // Three vowel signs of Tibetan are in order only after the second time.
+        repeat {
+            before = composed
+            composed = ""
+            composed.unicodeScalars.append(contentsOf: before._nfc)
+        } while !composed.utf8.elementsEqual(before.utf8)
         return composed
     }
 

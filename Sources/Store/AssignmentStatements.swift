@@ -10,11 +10,14 @@ enum AssignmentStatements {
 
     static let begin = Statement(unprepared: "BEGIN ISOLATION LEVEL SERIALIZABLE")
 
-    /// Bounds the wait at the gate, and throws an instance out that stands still with the gate in its hands.
-    static func timeLimits(milliseconds: Int64) -> [Query] {
-        ["lock_timeout", "idle_in_transaction_session_timeout"].map { name in
-            Statement(unprepared: "SET LOCAL \(name) = \(milliseconds)")()
-        }
+    /// How long the gate is waited for.
+    static func gateLimit(milliseconds: Int64) -> Query {
+        Statement(unprepared: "SET LOCAL lock_timeout = \(milliseconds)")()
+    }
+
+    /// How long an instance may stand still with the gate in its hands before it is thrown out.
+    static func idleLimit(milliseconds: Int64) -> Query {
+        Statement(unprepared: "SET LOCAL idle_in_transaction_session_timeout = \(milliseconds)")()
     }
 
     /// `LOCK TABLE` takes no snapshot, so that instances queue before theirs and meet no conflict after it.
@@ -155,6 +158,18 @@ enum AssignmentStatements {
                 SELECT COALESCE(sum(GREATEST(o.max_load - o.current_load, 0)), 0)
                 FROM operator_source_weights AS w JOIN operators AS o ON o.id = w.operator_id
                 WHERE w.source_id = n.source_id AND o.is_active))
+        ) AS c
+        """)
+
+    /// The `$2` contacts that wait longest at each of these sources, and one more where more wait.
+    static let waitingLonger = Statement(
+        """
+        SELECT c.id, n.id
+        FROM unnest($1::bigint[]) AS n (id)
+        CROSS JOIN LATERAL (
+            SELECT c.id FROM contacts AS c
+            WHERE c.source_id = n.id AND c.status = 'active' AND c.operator_id IS NULL
+            ORDER BY c.id LIMIT $2::bigint + 1
         ) AS c
         """)
 

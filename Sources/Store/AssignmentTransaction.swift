@@ -38,7 +38,11 @@ public struct AssignmentTransaction: Sendable {
     public func begin(on connection: inout Connection, timeLimit: Duration) throws -> Opening {
         let milliseconds = max(1, Int64(timeLimit / .milliseconds(1)))
         let results = try connection.run(
-            [AssignmentStatements.begin()] + AssignmentStatements.timeLimits(milliseconds: milliseconds)
+            [
+                AssignmentStatements.begin(), AssignmentStatements.gateLimit(milliseconds: milliseconds),
+                // The instance takes moments between flights, and to roll back what took too long.
+                AssignmentStatements.idleLimit(milliseconds: max(1000, milliseconds)),
+            ]
                 + (usesGate ? [AssignmentStatements.gate()] : [])
                 + [AssignmentStatements.settings(.text(String(milliseconds))), AssignmentStatements.someoneWaits()])
         return Opening(
@@ -99,12 +103,26 @@ public struct AssignmentTransaction: Sendable {
             .int8Array(batch.sources.map(\.rawValue)), contactIDs, operatorIDs, .int8(Int64(batch.commands.count)),
             .int8(Self.admissionLimit))
         var counts: [SourceID: Int64] = [:]
+        var share: Int64 = 0
         _ = try connection.run(query).map { row in
             let (id, source) = (try row.next(ContactID.self), try row.next(SourceID.self))
             snapshot.waiting[id] = source
             counts[source, default: 0] += 1
             // One more than the source's share: it comes last, as the rows of a source are in id order.
-            if counts[source]! > (try row.next(Int64.self)) { snapshot.unread[source] = id }
+            share = try row.next()
+            if counts[source]! > share { snapshot.unread[source] = id }
+        }
+        // Where nearly all wait at few of the sources, those get what the others did not use.
+        let larger = Self.admissionLimit / Int64(max(1, snapshot.unread.count))
+        guard !snapshot.unread.isEmpty, larger > 2 * share else { return }
+        let sources = Parameter.int8Array(snapshot.unread.keys.map(\.rawValue))
+        counts = [:]
+        snapshot.unread = [:]
+        _ = try connection.run(AssignmentStatements.waitingLonger(sources, .int8(larger))).map { row in
+            let (id, source) = (try row.next(ContactID.self), try row.next(SourceID.self))
+            snapshot.waiting[id] = source
+            counts[source, default: 0] += 1
+            if counts[source]! > larger { snapshot.unread[source] = id }
         }
     }
 

@@ -25,24 +25,41 @@ public struct FetchLeads: Transaction {
     private static let contactLimit: Int64 = 20_000
 
     public func run(on connection: inout Connection) throws -> Listing<LeadWithContacts> {
-        let found = try connection.run(leads).map { (lead: try Lead(&$0), count: try $0.next(Int64.self)) }
+        // One snapshot, so that the number fits the contacts.
+        let found = try connection.run([Self.begin(), leads])[1].map { row in
+            (lead: try Lead(&row), count: try row.next(Int64.self))
+        }
         func embedded(_ count: Int64) -> Int64 { min(count, Int64(LeadWithContacts.contactLimit)) }
         var room = Self.contactLimit
         let page = found.prefix { entry in
             room -= embedded(entry.count)
             return room >= 0
         }
-        let rows = try connection.run(Self.newestContacts(.int8Array(page.map(\.lead.id.rawValue))))
+        let rows = try connection.run(
+            [Self.newestContacts(.int8Array(page.map(\.lead.id.rawValue))), AssignmentStatements.commit()])[0]
         let contacts = Dictionary(grouping: try rows.map { try Contact(&$0) }, by: \.leadID)
-        // Of the lead at which the page reached its size only some are here: it begins the next page, or is alone.
-        let size = contacts.values.joined().reduce(0) { $0 + ($1.message?.utf8.count ?? 0) }
-        let isWhole = size < Page.sizeLimit
-        let shown = page.prefix { isWhole || contacts[$0.lead.id, default: []].count >= embedded($0.count) }
-        let elements = (shown.isEmpty ? page.prefix(1) : shown).map { lead, count in
-            LeadWithContacts(lead: lead, contacts: contacts[lead.id] ?? [], contactsCount: count)
+        var size = 0
+        var elements: [LeadWithContacts] = []
+        for (lead, count) in page {
+            let newest = contacts[lead.id, default: []].reversed().prefix { contact in
+                size += contact.message.map(sizeAsJSON) ?? 0
+                return size <= Page.sizeLimit
+            }
+            let isWhole = newest.count >= embedded(count)
+            // The lead at which the page reaches its size begins the next page, or is alone.
+            guard isWhole || elements.isEmpty else { break }
+            elements.append(LeadWithContacts(lead: lead, contacts: newest.reversed(), contactsCount: count))
+            guard isWhole else { break }
         }
         return Listing(elements: elements, goesOn: elements.count < found.count)
     }
+
+    private static let begin = Statement(unprepared: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+}
+
+/// In bytes: control characters take six, quotation marks and backslashes two.
+private func sizeAsJSON(_ text: String) -> Int {
+    text.utf8.reduce(0) { $0 + ($1 < 0x20 ? 6 : $1 == UInt8(ascii: "\"") || $1 == UInt8(ascii: "\\") ? 2 : 1) }
 }
 
 extension FetchLeads {

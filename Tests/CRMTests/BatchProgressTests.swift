@@ -34,13 +34,16 @@ import Testing
     }
 
     @Test(
-        "A lead's identifier that is another one's is tried again once, then the batch is split, the command refused",
+        "A lead's identifier that is another one's is tried again, a batch once, one command five times",
         arguments: ["leads_external_id_key", "leads_phone_key", "leads_email_key", "contacts_lead_id_fkey"])
     func duplicateLead(constraint: String) {
         let error = server("23505", constraint: constraint)
-        for (size, last) in [(2, BatchProgress.Next.split), (1, .refuse)] {
+        for (size, times, last) in [(2, 1, BatchProgress.Next.split), (1, 5, .refuse)] {
             var progress = BatchProgress()
-            #expect(next(error, size: size, in: &progress) == .retry(longestPause: .milliseconds(2)))
+            for number in 1...times {
+                let pause = Duration.milliseconds(1 << number)
+                #expect(next(error, size: size, in: &progress) == .retry(longestPause: pause))
+            }
             #expect(next(error, size: size, in: &progress) == last)
         }
     }

@@ -32,7 +32,7 @@ import Testing
         AssignmentStatements.updateOperator, AssignmentStatements.missingOperators, AssignmentStatements.setWeights,
         AssignmentStatements.removeOtherWeights, AssignmentStatements.sources, AssignmentStatements.leads,
         AssignmentStatements.someoneWaits, AssignmentStatements.contacts, AssignmentStatements.candidates,
-        AssignmentStatements.waiting, AssignmentStatements.lockOperators,
+        AssignmentStatements.waiting, AssignmentStatements.waitingLonger, AssignmentStatements.lockOperators,
         AssignmentStatements.fillLeads, AssignmentStatements.updateContacts, BatchStatements.committedAttempt,
     ].map(\.sql)
 

@@ -108,6 +108,23 @@ extension System {
             }
         }
 
+        @Test("A lead whose messages take escapes in JSON comes with as many contacts as fit, and no more")
+        func escapes() async throws {
+            try await Desk.open { desk in
+                let source = try await desk.newSource()
+                try await desk.psql.query("INSERT INTO leads (id) VALUES (1)")
+                try await desk.psql.query(
+                    """
+                    INSERT INTO contacts (lead_id, source_id, message)
+                    SELECT 1, \(source), repeat(chr(1), 65536) FROM generate_series(1, 100)
+                    """)
+                let lead = try await desk.client.get("/api/v1/leads/1")
+                let (shown, size) = (lead.json["contacts"].elements.compactMap { $0["id"].int }, lead.body.count)
+                #expect(size < 9_000_000 && shown == Array(80...100), "\(size), \(shown)")
+                #expect(lead.json["contacts_count"] == 100 && lead[header: "link"] != nil)
+            }
+        }
+
         @Test("A list has at most 1000 elements, and 1000 if nothing else is asked for")
         func limit() async throws {
             try await Desk.open { desk in
