@@ -80,11 +80,7 @@ extension ServerError {
     /// A lead's identifier is another one's. If that one was added meanwhile, the next attempt finds it. It happens again
     /// and again only if the command and PostgreSQL do not agree on what is equal: a batch is split the second time.
     fileprivate var isDuplicateLead: Bool {
-        [
-            "leads_external_id_key", "leads_phone_key", "leads_email_key",
-            // The lead was left out by `INSERT … ON CONFLICT DO NOTHING`.
-            "contacts_lead_id_fkey",
-        ].contains(constraint)
+        ["leads_external_id_key", "leads_phone_key", "leads_email_key"].contains(constraint)
     }
 }
 

@@ -35,7 +35,7 @@ import Testing
 
     @Test(
         "A lead's identifier that is another one's is tried again, a batch once, one command five times",
-        arguments: ["leads_external_id_key", "leads_phone_key", "leads_email_key", "contacts_lead_id_fkey"])
+        arguments: ["leads_external_id_key", "leads_phone_key", "leads_email_key"])
     func duplicateLead(constraint: String) {
         let error = server("23505", constraint: constraint)
         for (size, times, last) in [(2, 1, BatchProgress.Next.split), (1, 5, .refuse)] {
