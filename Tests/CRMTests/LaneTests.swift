@@ -274,7 +274,7 @@ import Testing
             let psql = try Psql(database.url)
             try await addDesk(psql, maxLoad: 1)
             try await psql.query("UPDATE operators SET is_active = false")
-            try await psql.query("INSERT INTO leads (id) VALUES (1)")
+            try await psql.query("INSERT INTO leads DEFAULT VALUES")
             try await psql.query("INSERT INTO contacts (lead_id, source_id) SELECT 1, 1 FROM generate_series(1, 5000)")
             try await withCRM(on: database) { crm in
                 var update: Task<Operator, any Error>!
@@ -312,7 +312,7 @@ import Testing
                 "UPDATE operators SET is_active = false",
                 "INSERT INTO sources (name) SELECT 's' || n FROM generate_series(2, 200) AS n",
                 "INSERT INTO operator_source_weights (operator_id, source_id) SELECT 1, generate_series(2, 200)",
-                "INSERT INTO leads (id) VALUES (1)",
+                "INSERT INTO leads DEFAULT VALUES",
                 "INSERT INTO contacts (lead_id, source_id) SELECT 1, 1 FROM generate_series(1, 3000)",
                 "INSERT INTO contacts (lead_id, source_id) SELECT 1, generate_series(1, 200)",
             ] { try await psql.query(statement) }
