@@ -34,9 +34,12 @@ public struct ConnectionConfiguration: Sendable {
             // The name of a database, or a URL with a slip at its beginning.
             return !url.contains("@") && !url.contains("/")
         }
-        let options = PQconninfoParse(url, nil)
+        guard let options = PQconninfoParse(url, nil) else { return false }
         defer { PQconninfoFree(options) }
-        return options != nil
+        // Without a host behind it "user:password" is read as a host and its port.
+        let port = sequence(first: options) { $0 + 1 }.prefix { $0.pointee.keyword != nil }
+            .first { String(cString: $0.pointee.keyword) == "port" }?.pointee.val
+        return port.map { String(cString: $0).split(separator: ",").allSatisfy { UInt16($0) != nil } } ?? true
     }
 
     /// Whether no server answers, or one that is starting or stopping: what a later try may find changed.

@@ -38,7 +38,8 @@ extension System {
                 "postgresql://u:S3cr@ZZet@127.0.0.1:1/x", "postgresql://u:12345?S3cr/ZZet@127.0.0.1:1/x",
                 "u:S3crZZet@127.0.0.1/x", "postgresq://u:S3crZZet@127.0.0.1/x", "host=127.0.0.1 password=S3cr ZZet",
                 "host=127.0.0.1 passwort=S3crZZet", "host=127.0.0.1 password='S3crZZet",
-                "postgresql://u:S3crZZet@127.0.0.1:1/x?a=b",
+                "postgresql://u:S3crZZet@127.0.0.1:1/x?a=b", "postgresql://u:S3crZZet", "postgresql://u:S3cr/ZZet",
+                "postgresql://u:99912345", "postgresql://127.0.0.1:1,u:S3crZZet/x", "host=127.0.0.1 port=S3crZZet",
             ])
         func unreadableURL(url: String) async throws {
             for arguments in [
