@@ -6,7 +6,7 @@ import HTTPTypes
 /// page of this service, which may read all answers. What it cannot help is that the browser sends that name as `Host`.
 public enum AllowedHosts: Sendable, Equatable {
     case any
-    /// `localhost` and all below it, 127.0.0.0/8 and ::1.
+    /// `localhost` and all below it, 127.0.0.0/8, also mapped to IPv6, and ::1.
     case loopback
     case named(Set<String>)
 
@@ -20,6 +20,8 @@ public enum AllowedHosts: Sendable, Equatable {
     }
 
     /// What is safe if nothing else is said: who listens on loopback alone is called from there.
+    ///
+    /// - Parameter address: A name of loopback, or a numeric address in its usual form.
     public init(listeningOn address: String) {
         self = Self.isLoopback(Self.name(address)) ? .loopback : .any
     }
@@ -49,6 +51,8 @@ public enum AllowedHosts: Sendable, Equatable {
     }
 
     private static func isLoopback(_ name: String) -> Bool {
+        let mapped = "::ffff:"
+        if name.hasPrefix(mapped + "127.") { return isLoopback(String(name.dropFirst(mapped.count))) }
         let octets = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         if octets.count == 4, octets.allSatisfy({ UInt8(Substring($0)) != nil }) { return name.hasPrefix("127.") }
         return name == "localhost" || name.hasSuffix(".localhost") || name == "::1"

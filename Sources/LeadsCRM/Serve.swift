@@ -73,10 +73,12 @@ struct Serve: AsyncParsableCommand {
         let registry = PrometheusRegistry(MetricsPage.families)
         MetricsSystem.bootstrap(registry)
         let crm = CRM(configuration, logger: logger)
+        // Loopback has many spellings: 127.1, a name in /etc/hosts.
+        let address = (try? SocketAddress.makeAddressResolvingHost(host, port: port))?.ipAddress ?? host
         let application = Application(
             responder: HTTPAPI(
                 crm: crm, version: version, documentation: documentation,
-                allowedHosts: try settings.allowedHosts.value() ?? AllowedHosts(listeningOn: host), logger: logger,
+                allowedHosts: try settings.allowedHosts.value() ?? AllowedHosts(listeningOn: address), logger: logger,
                 metrics: MetricsPage(registry, operatorLimit: try settings.metricsPerOperator.value())),
             configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: nil),
             onServerRunning: { channel in

@@ -7,7 +7,7 @@ import Testing
         "Loopback goes by its names and addresses, whatever the port",
         arguments: [
             "localhost", "LocalHost:8000", "localhost.", "localhost.:80", "a.b.localhost", "127.0.0.1", "127.1.2.3:1",
-            "[::1]", "[::1]:8000",
+            "[::1]", "[::1]:8000", "[::ffff:127.0.0.1]:8000",
         ])
     func loopback(_ host: String) {
         #expect(AllowedHosts.loopback.contains(host))
@@ -17,7 +17,8 @@ import Testing
         "No other name is loopback's",
         arguments: [
             "evil.example", "localhost.evil.example", "notlocalhost", "127.0.0.1.evil.example", "127.evil.example",
-            "127.0.0.256", "128.0.0.1", "0.0.0.0", "10.0.0.1:8000", "[::2]", "[fe80::1]:80", ".", ":80", "localhost..",
+            "127.0.0.256", "128.0.0.1", "0.0.0.0", "10.0.0.1:8000", "[::2]", "[::ffff:10.0.0.1]", "[fe80::1]:80", ".",
+            ":80", "localhost..",
             "evil.example:80:localhost", "127.0.0", "127.0.0.1.1",
         ])
     func notLoopback(_ host: String) {
@@ -40,7 +41,7 @@ import Testing
 
     @Test("Who listens on loopback alone is called by its names, and who listens elsewhere by any")
     func standard() {
-        for address in ["127.0.0.1", "127.0.0.2", "localhost", "::1"] {
+        for address in ["127.0.0.1", "127.0.0.2", "localhost", "::1", "::ffff:127.0.0.1"] {
             #expect(AllowedHosts(listeningOn: address) == .loopback, "\(address)")
         }
         for address in ["0.0.0.0", "::", "10.0.0.1", "crm.example"] {

@@ -85,6 +85,10 @@ extension System {
                 try await expect(421, from: "/api/v1/leads", of: desk, as: "evil.example")
                 try await expect(200, from: "/readyz", of: desk, as: "evil.example")
             }
+            try await Desk.open(environment: ["HOST": "127.1"]) { desk in
+                try await expect(200, from: "/api/v1/leads", of: desk, as: "127.0.0.1")
+                try await expect(421, from: "/api/v1/leads", of: desk, as: "evil.example")
+            }
             try await Desk.open(environment: ["ALLOWED_HOSTS": "crm.example, 127.0.0.1"]) { desk in
                 try await expect(200, from: "/api/v1/leads", of: desk, as: "crm.example:8000")
                 try await expect(421, from: "/api/v1/leads", of: desk, as: "localhost")
