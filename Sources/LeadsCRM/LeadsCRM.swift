@@ -27,24 +27,34 @@ struct LeadsCRM: AsyncParsableCommand {
         ])
 
     static func main() async {
+        OutputStream.holdStandardDescriptors()
+        var failure = await failure()
+        if let loss = OutputStream.failure() {
+            OutputStream.standardError.write("Error: \(loss)\n")
+            failure = failure ?? ExitCode.failure
+        }
+        exit(withError: failure)
+    }
+
+    /// Runs the command that the arguments name; returns why it failed, for ``exit(withError:)``.
+    private static func failure() async -> (any Error)? {
         do {
             var command = try parseAsRoot()
-            do {
-                if var asynchronous = command as? any AsyncParsableCommand {
-                    try await asynchronous.run()
-                } else {
-                    try command.run()
-                }
-            } catch let error as ValidationError {
-                // Without the usage, which says nothing of what was found wrong while running.
-                OutputStream.standardError.write("Error: \(error.message)\n")
-                throw ExitCode.validationFailure
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
             }
+            return nil
+        } catch let error as ValidationError {
+            // Without the usage, which says nothing of what was found wrong while running.
+            OutputStream.standardError.write("Error: \(error.message)\n")
+            return ExitCode.validationFailure
         } catch let error as PostgresError {
             // Whoever starts the program may see what its clients must not.
-            exit(withError: Details(description: error.details + (error.remedy.map { "\n  → \($0)" } ?? "")))
+            return Details(description: error.details + (error.remedy.map { "\n  → \($0)" } ?? ""))
         } catch {
-            exit(withError: error)
+            return error
         }
     }
 

@@ -1,25 +1,34 @@
 import ArgumentParser
+import Synchronization
 
 #if canImport(Glibc)
-    import Glibc
+    // Its variable `stdout` is none for Swift's concurrency; here it is only read.
+    @preconcurrency import Glibc
 #elseif canImport(Musl)
-    import Musl
+    @preconcurrency import Musl
 #else
-    import Darwin
+    @preconcurrency import Darwin
 #endif
 
 /// A stream that this program writes to: standard output, standard error or a file.
 struct OutputStream {
     private let descriptor: Int32
+    private let name: String
 
-    static let standardOutput = OutputStream(descriptor: STDOUT_FILENO)
-    static let standardError = OutputStream(descriptor: STDERR_FILENO)
+    static let standardOutput = OutputStream(descriptor: STDOUT_FILENO, name: "standard output")
+    static let standardError = OutputStream(descriptor: STDERR_FILENO, name: "standard error")
 
-    private init(descriptor: Int32) { self.descriptor = descriptor }
+    private static let firstFailure = Mutex<String?>(nil)
+
+    private init(descriptor: Int32, name: String) {
+        self.descriptor = descriptor
+        self.name = name
+    }
 
     /// Creates a file that its owner alone may read, or empties the one that is there. It stays open.
     init(creating path: String) throws {
         descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        name = path
         guard descriptor >= 0 else { throw ValidationError("\(path): \(String(cString: strerror(errno)))") }
     }
 
@@ -42,6 +51,7 @@ struct OutputStream {
         return size
     }
 
+    /// Writes a text; what cannot be written is lost, and ``failure()`` tells.
     func write(_ text: String) {
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
@@ -54,8 +64,29 @@ struct OutputStream {
                     Darwin.write(descriptor, $0.baseAddress, $0.count)
                 #endif
             }
-            guard count > 0 else { return }
+            guard count > 0 else { return noteFailure() }
             rest = rest.dropFirst(count)
         }
+    }
+
+    /// Notes that writing failed, and why; whoever closed a pipe has read enough.
+    private func noteFailure() {
+        let code = errno
+        guard code != EPIPE else { return }
+        Self.firstFailure.withLock { $0 = $0 ?? "\(name): \(String(cString: strerror(code)))" }
+    }
+
+    /// Gives open descriptors to the standard streams that were closed, or what is opened next would get their output.
+    static func holdStandardDescriptors() {
+        // The lowest that is free; not to be written, so that writing still fails.
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            _ = open("/dev/null", O_RDONLY)
+        }
+    }
+
+    /// Why something could not be written, of all that was written and printed so far; `nil`: nothing was lost.
+    static func failure() -> String? {
+        if fflush(stdout) != 0 || ferror(stdout) != 0 { standardOutput.noteFailure() }
+        return firstFailure.withLock(\.self)
     }
 }
