@@ -21,7 +21,8 @@ func page(_ lines: [String], pager command: String?) {
     signal(SIGINT, SIG_IGN)
     signal(SIGPIPE, SIG_IGN)
     fputs(text, pipe)
-    pclose(pipe)
+    // The shell's statuses for a command that it cannot run or find (POSIX).
+    if [126, 127].contains(pclose(pipe) >> 8) { output.write(text) }
 }
 
 /// The pager: the one that `PAGER` names, else `less` or `more`; `nil` if `PAGER` is blank.

@@ -106,6 +106,13 @@ extension System {
             #expect(whole.map { ": " + $0 } == paged.map(String.init))
         }
 
+        @Test("With a pager that cannot be run all is printed plainly", arguments: ["nosuchpager", "/dev/null"])
+        func noPager(pager: String) async throws {
+            let lines = try await runOnTerminal(["report"], pager: pager).split(separator: "\n")
+            let whole = try await runOnTerminal(["report", "--no-pager"], pager: "").split(separator: "\n")
+            #expect(Array(lines.suffix(whole.count)) == whole, "\(lines)")
+        }
+
         @Test("A table has times to the second, --csv and --json all of them; --limit says that it leaves out rows")
         func limit() async throws {
             try await Desk.open { desk in
