@@ -20,7 +20,7 @@ struct CheckCounters: AsyncParsableCommand {
 
     func run() async throws {
         let differences = try await database.connect { connection in
-            let differences = try Check().run(on: &connection)
+            let differences = try connection.read { try Check().run(on: &$0) }
             for line in differences { print(line) }
             if repair, !differences.isEmpty { try CounterRepair.run(on: &connection) }
             return differences.count

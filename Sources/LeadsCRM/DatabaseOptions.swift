@@ -78,6 +78,44 @@ struct DatabaseOptions: ParsableArguments {
     }
 }
 
+extension Connection {
+    /// Runs the body in a transaction that waits ten seconds at most for tables that somebody keeps locked.
+    ///
+    /// - Throws: ``Locked``, and what the body throws.
+    mutating func read<Result>(_ body: (inout Connection) throws -> Result) throws -> Result {
+        // A pooler gives the session to others afterwards, hence LOCAL.
+        try run(script: "BEGIN; SET LOCAL lock_timeout = '10s'")
+        do {
+            let result = try body(&self)
+            try rollBack()
+            return result
+        } catch PostgresError.server(let error) where error.sqlState == "55P03" {
+            try rollBack()
+            throw Locked(holders: try run(Self.lockHolders()).map { try $0.next(String.self) })
+        }
+    }
+
+    private static let lockHolders = Statement(
+        unprepared: """
+            SELECT DISTINCT format('process %s, user %s (%s)', a.pid, a.usename, a.application_name)
+            FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+            WHERE l.mode = 'AccessExclusiveLock' AND l.granted AND l.locktype = 'relation'
+                AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            """)
+}
+
+/// The error that tables stayed locked.
+private struct Locked: Error, CustomStringConvertible {
+    let holders: [String]
+
+    var description: String {
+        """
+        Tables were locked for ten seconds, by \(holders.isEmpty ? "somebody" : holders.joined(separator: "; ")).
+          → try again, or end that session: SELECT pg_terminate_backend(PROCESS)
+        """
+    }
+}
+
 /// The error that no connection could be made, with the remedy.
 struct Unconnected: Error, CustomStringConvertible {
     let description: String

@@ -49,7 +49,7 @@ struct PrintReport: AsyncParsableCommand {
             return show(Table(["report", "what it shows"], Report.names.map { [$0.name, $0.comment] }))
         }
         let report = try await database.connect { connection in
-            try Report(name, limit: limit, toTheSecond: !csv && !json, on: &connection)
+            try connection.read { try Report(name, limit: limit, toTheSecond: !csv && !json, on: &$0) }
         }
         guard let report else {
             throw ValidationError(

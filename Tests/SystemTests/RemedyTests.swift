@@ -30,6 +30,23 @@ extension System {
             }
         }
 
+        @Test("Tables that somebody keeps locked: who does, after ten seconds")
+        func locked() async throws {
+            try await TestDatabase.with { database in
+                let psql = try Psql(database.url)
+                try await psql.query("BEGIN; LOCK TABLE contacts")
+                let holder = try await psql.number("SELECT pg_backend_pid()")
+                let runs = try await inParallel(2) { number in
+                    try await Command.run(
+                        [["check"], ["report", "contacts"]][number] + ["--database-url", database.url])
+                }
+                for output in runs {
+                    #expect(output.status == 1)
+                    #expect(output.standardError.contains("process \(holder)"), "\(output)")
+                }
+            }
+        }
+
         @Test("A wrong password, a missing database, a user who is not let in and a missing server are told apart")
         func refusals() async throws {
             let directory = try ScratchDirectory.makeSubdirectory("passwords")
