@@ -70,7 +70,9 @@ struct RunLoadTest: AsyncParsableCommand {
 
     func validate() throws {
         for text in url where BaseURL(text) == nil {
-            throw ValidationError("--url must be like http://127.0.0.1:8000, without TLS, not '\(text)'.")
+            // What stands before an "@" may be a password.
+            let shown = text.contains("@") ? "" : ", not '\(text)'"
+            throw ValidationError("--url must be like http://127.0.0.1:8000, without TLS and user\(shown).")
         }
         func require(_ isRight: Bool, _ message: String) throws { if !isRight { throw ValidationError(message) } }
         try require((1...10_000).contains(connections), "--connections must be from 1 to 10000.")

@@ -163,6 +163,13 @@ extension System {
             #expect(!output.standardError.contains("Fatal error"), "\(output)")
         }
 
+        @Test("A password in --url is not printed")
+        func password() async throws {
+            let output = try await Command.run(["loadtest", "--url", "http://u:S3cret@127.0.0.1:8000"])
+            #expect(output.status == 64)
+            #expect(!"\(output)".contains("S3cret"), "\(output)")
+        }
+
         private func start(_ desk: Desk, _ arguments: String) throws -> Command {
             try Command(
                 ["loadtest"] + desk.instances.flatMap { ["--url", $0.client.baseURL] }
