@@ -167,7 +167,7 @@ private struct World {
             })
     }
 
-    /// Everything: a transaction reads less of it, but nothing that matters.
+    /// The snapshot of everything; a transaction reads less, but leaves out nothing that matters.
     func snapshot(for batch: Batch) -> Snapshot {
         var snapshot = Snapshot(now: now)
         snapshot.operators = operators

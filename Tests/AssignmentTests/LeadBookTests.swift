@@ -34,7 +34,7 @@ import Testing
         wantedEmail: String?
     ) {
         let identity = LeadIdentity(externalID: externalID, phone: phone, email: email)
-        // Byte by byte: `==` would not tell the forms of Unicode apart.
+        // The texts are compared byte by byte, because `==` would not tell the forms of Unicode apart.
         #expect(identity.externalID.map { Array($0.utf8) } == wantedID.map { Array($0.utf8) })
         #expect(identity.phone.map { Array($0.utf8) } == wantedPhone.map { Array($0.utf8) })
         #expect(identity.email.map { Array($0.utf8) } == wantedEmail.map { Array($0.utf8) })

@@ -14,7 +14,7 @@ final class CommitProxy: Sendable {
 
     /// - Parameters:
     ///   - host: The folder of PostgreSQL's socket.
-    ///   - folder: Where to make the proxy's; short.
+    ///   - folder: The folder for the proxy's socket; its path must be short.
     init(host: String, folder: String, cut: Cut) throws {
         self.folder = folder
         self.cut = Mutex(cut)

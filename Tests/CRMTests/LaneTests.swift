@@ -54,7 +54,7 @@ import Testing
 
     private func waitsForLock(_ psql: Psql, sessions: Int = 1) async throws {
         try await eventually("\(sessions) sessions wait for a lock") {
-            // Inside a transaction PostgreSQL goes on showing the first picture.
+            // Inside a transaction pg_stat_activity goes on showing what it showed first.
             try await psql.query("SELECT pg_stat_clear_snapshot()")
             return try await psql.number(
                 """
@@ -99,7 +99,7 @@ import Testing
         try await TestDatabase.with { database in
             let psql = try Psql(database.url)
             try await addDesk(psql)
-            // As a lead's row may be whose email, composed, is another's.
+            // Migration 7 leaves such a row, if another lead has the composed email.
             try await psql.query("INSERT INTO leads (email) VALUES (E'e\\u0301@x')")
             try await psql.query("INSERT INTO leads (external_id) VALUES ('b'), (E'e\\u0301')")
             try await withCRM(on: database) { crm in
@@ -132,7 +132,7 @@ import Testing
         try await TestDatabase.with { database in
             let psql = try Psql(database.url)
             try await addDesk(psql)
-            // PostgreSQL then takes emails for equal that are not.
+            // With this index PostgreSQL takes emails for equal that are not.
             try await psql.query("DROP INDEX leads_email_key")
             try await psql.query("CREATE UNIQUE INDEX leads_email_key ON leads (left(email, 1))")
             try await psql.query("INSERT INTO leads (email) VALUES ('a@a')")

@@ -41,7 +41,7 @@ import Testing
         try await withDesk { psql, database in
             try await psql.query("SET default_transaction_isolation = '\(isolation)'")
             if statement.contains("current_load = 1 WHERE") {
-                // Says what is true already: nothing to refuse.
+                // The statement sets what is true already, so the guard lets it pass.
                 try await psql.query(statement)
             } else {
                 let refusal = await #expect(throws: Psql.Failure.self) { try await psql.query(statement) }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Store
 
-/// The benchmark's data, and on a small size of them the queries of `sql/reporting` and the plans of lists.
+/// The benchmark's data in a small size, and on them the queries of `sql/reporting` and the plans of lists.
 @Suite struct LargeDatabaseTests {
     private static let sql = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
@@ -34,7 +34,7 @@ import Testing
             let loaded = try Check().run(on: &connection)
             #expect(loaded == [])
 
-            // The same contacts again, counted by the triggers; foreign keys look at each row.
+            // The same contacts come again, so that triggers count them and foreign keys look at each row.
             let replayed = try await psql.query(
                 """
                 CREATE TEMP TABLE kept AS SELECT * FROM contacts;

@@ -55,7 +55,7 @@ import Testing
                 """)
             _ = try Migrations.migrate(&connection)
             let leads = try await psql.query("SELECT ascii(email), ascii(right(phone, 1)) FROM leads ORDER BY id")
-            // e + acute keeps its two characters; of the two spellings of Å the first is composed.
+            // "e" with its accent stays as it was, because another lead has "é"; of the two spellings of Å the first is composed.
             #expect(
                 leads == [["101", ""], ["233", "1081"], ["228", "1081"], ["197", ""], ["65", ""], ["112", "51"]])
         }

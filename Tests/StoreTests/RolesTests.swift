@@ -68,12 +68,12 @@ import Testing
         try await TestDatabase.with { database in
             let psql = try Psql(database.url)
             try await fill(psql)
-            // It matches better than the one of pg_catalog, which takes any type.
+            // This aggregate matches better than the one of pg_catalog, which takes any type.
             for statement in [
                 "CREATE FUNCTION public.none(bigint[], bigint) RETURNS bigint[] LANGUAGE sql AS $$SELECT '{}'::bigint[]$$",
                 "CREATE AGGREGATE public.array_agg(bigint) (SFUNC = public.none, STYPE = bigint[], INITCOND = '{}')",
             ] { try await psql.query(statement) }
-            // A new session, which has planned nothing yet.
+            // The session must be new, because an old one keeps the plans that it has made.
             let writer = try Psql(database.url)
             await #expect(throws: Psql.Failure.self) {
                 try await writer.query("INSERT INTO contacts (lead_id, source_id, operator_id) VALUES (1, 1, 1)")
@@ -204,7 +204,7 @@ import Testing
                 try await fill(psql)
                 let definers = "SELECT count(*) FROM pg_proc WHERE prosecdef AND proowner = '\(role)'::regrole"
                 #expect(try await psql.number(definers) == 4)
-                // In a cluster that has them, whoever migrates gives them their rights.
+                // In a cluster that has the roles, whoever migrates gives them their rights.
                 #expect(try await Psql(database.serviceURL).number("SELECT count(*) FROM contacts") == 1)
                 try await psql.query("ALTER DATABASE \(name) OWNER TO leads_crm")
             }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Store
 
-/// What `sql/` says about the schema is what the program carries and makes.
+/// `sql/` shows what the program carries and makes.
 @Suite struct SchemaTests {
     private static let sql = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().appending(path: "sql")
