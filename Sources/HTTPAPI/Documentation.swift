@@ -38,9 +38,9 @@ public struct Documentation: Sendable {
     private let files: [String: Response]
     private let hasAssets: Bool
 
-    private static let ownFiles: [String: Response] = {
+    private static let ownFiles: [(name: String, contentType: String, bytes: [UInt8])] = {
         let script = "text/javascript; charset=utf-8"
-        let files: [(name: String, contentType: String, bytes: [UInt8])] = [
+        return [
             ("page.css", "text/css; charset=utf-8", PackageResources.page_css),
             ("home.js", script, PackageResources.home_js),
             ("docs.js", script, PackageResources.docs_js),
@@ -49,17 +49,22 @@ public struct Documentation: Sendable {
             ("form.js", script, PackageResources.form_js),
             ("element.js", script, PackageResources.element_js),
         ]
-        return files.reduce(into: [:]) { responses, file in
-            // Not kept: after an upgrade one of before does not go with the others.
-            responses[file.name] = Response(
-                status: .ok, headers: [.contentType: file.contentType, .cacheControl: "no-cache"],
-                body: ResponseBody(byteBuffer: ByteBuffer(bytes: file.bytes)))
-        }
     }()
+    private static let assets = [swaggerUIScript, swaggerUIStyle, redocScript]
+
+    /// The names of all files that there can be.
+    static var fileNames: [String] { ownFiles.map(\.name) + assets.map(\.name) }
+
+    private static let ownResponses: [String: Response] = ownFiles.reduce(into: [:]) { responses, file in
+        // Not kept: after an upgrade one of before does not go with the others.
+        responses[file.name] = Response(
+            status: .ok, headers: [.contentType: file.contentType, .cacheControl: "no-cache"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: file.bytes)))
+    }
 
     /// Pages that load Swagger UI and Redoc from a CDN, in versions that are pinned.
     public init() {
-        files = Self.ownFiles
+        files = Self.ownResponses
         hasAssets = false
     }
 
@@ -69,8 +74,8 @@ public struct Documentation: Sendable {
     ///   which are read once. Whoever puts them there answers for their version.
     /// - Throws: ``UnreadableAsset`` if one of them is missing or cannot be read.
     public init(assetsIn directory: String) async throws {
-        var files = Self.ownFiles
-        for asset in [Self.swaggerUIScript, Self.swaggerUIStyle, Self.redocScript] {
+        var files = Self.ownResponses
+        for asset in Self.assets {
             do {
                 let file = try await ByteBuffer(
                     contentsOf: FilePath("\(directory)/\(asset.name)"), maximumSizeAllowed: .mebibytes(64))

@@ -3,6 +3,7 @@ import HTTPTypes
 public import Hummingbird
 public import Logging
 import Model
+import NIOCore
 import Postgres
 
 /// The HTTP interface of a ``CRM``, to be served by Hummingbird's `Application(responder:)`.
@@ -20,7 +21,9 @@ public struct HTTPAPI: HTTPResponder {
     private let allowedHosts: AllowedHosts
     private let logger: Logger
     private let requests: RequestMetrics
-    private let router = Router(Route.all)
+    private let router = Router(RouteGroup.all.flatMap { $0.routes })
+    /// `/openapi.json`.
+    let description: ByteBuffer
 
     /// - Parameters:
     ///   - version: The version of the service, as `/` tells it.
@@ -40,6 +43,7 @@ public struct HTTPAPI: HTTPResponder {
         self.logger = logger
         self.metrics = metrics
         requests = RequestMetrics(metrics.registry)
+        description = ByteBuffer(bytes: Description.document(version: version))
     }
 
     /// Answers a request, also one that is wrong or fails: nothing is thrown.
@@ -81,9 +85,8 @@ public struct HTTPAPI: HTTPResponder {
         let (route, parameters) = try router.route(request.method == .head ? .get : request.method, path)
         found = route
         guard route.isProbe || allowedHosts.contains(request.head.authority) else { throw Refusal.hostNotAllowed }
-        guard route.method == .get || !request.head.isCrossSite else { throw Refusal.crossSite }
-        var input = try await Input(request, for: route, parameters: parameters)
-        return try await route.handle(self, &input)
+        guard route.isReading || !request.head.isCrossSite else { throw Refusal.crossSite }
+        return try await route.answer(request, with: parameters, by: self)
     }
 
     /// For the log: nothing that a client sent.

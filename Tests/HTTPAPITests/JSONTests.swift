@@ -205,17 +205,18 @@ import Testing
 
     @Test("Members are parted by commas, whatever their values end in")
     func members() {
-        struct Braces: JSONEncodable {
-            func write(to json: inout JSONWriter) {
-                json.object {
-                    $0.member("a", "{")
-                    $0.member("b", Empty())
-                    $0.member("c", [Empty(), Empty()])
-                }
+        struct Braces: JSONObject {
+            static let schemaName = "Braces"
+            static func visitMembers(_ visitor: inout some MemberVisitor<Self>) {
+                visitor.member("a") { _ in "{" }
+                visitor.member("b") { _ in Empty() }
+                visitor.memberIfPresent("none", nil) { _ in Int?.none }
+                visitor.member("c") { _ in [Empty(), Empty()] }
             }
         }
-        struct Empty: JSONEncodable {
-            func write(to json: inout JSONWriter) { json.object { _ in } }
+        struct Empty: JSONObject {
+            static let schemaName = "Empty"
+            static func visitMembers(_ visitor: inout some MemberVisitor<Self>) {}
         }
         #expect(written(Braces()) == #"{"a":"{","b":{},"c":[{},{}]}"#)
     }

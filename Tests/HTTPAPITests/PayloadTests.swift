@@ -142,13 +142,13 @@ import Testing
     func weights() throws {
         let read = try fields(
             #"{"operator_weights":[{"operator_id":1},{"operator_id":2,"source_id":9,"weight":30}]}"#
-        ) { Weights(&$0) }
+        ) { DistributionUpdate(&$0) }
         #expect(
-            read.assignments == [
+            read.weights.map(\.assignment) == [
                 WeightAssignment(operatorID: OperatorID(1), weight: 1),
                 WeightAssignment(operatorID: OperatorID(2), weight: 30),
             ])
-        #expect(read.sources == [SourceID(9)])
+        #expect(read.weights.map(\.sourceID) == [nil, SourceID(9)])
     }
 
     /// Reads a body that must be without faults.

@@ -1,26 +1,11 @@
-import Foundation
 import HTTPTypes
+import Hummingbird
 import Testing
 
 @testable import HTTPAPI
 
 @Suite struct RouterTests {
-    private let router = Router(Route.all)
-
-    @Test("The description names every route, and no other")
-    func description() throws {
-        let document = try JSONDecoder().decode(Description.self, from: Data(PackageResources.openapi_json))
-        let described = document.paths.flatMap { path, operations in
-            operations.map { "\($0.uppercased()) \(path) \($1.operationId)" }
-        }
-        #expect(described.sorted() == Route.all.map { "\($0.method) \($0.path.text) \($0.operationID)" }.sorted())
-        #expect(Set(Route.all.map(\.operationID)).count == Route.all.count)
-    }
-
-    private struct Description: Decodable {
-        struct Operation: Decodable { let operationId: String }
-        let paths: [String: [String: Operation]]
-    }
+    private let router = Router(RouteGroup.all.flatMap { $0.routes })
 
     @Test(
         "A path finds its route and its parameter",
@@ -35,12 +20,35 @@ import Testing
             (.get, "/api/v1/sources/5/distribution", "get_distribution", "5"),
             (.put, "/api/v1/sources/distribution/distribution", "replace_distribution", "distribution"),
             (.get, "/api/v1/sources/distribution", "get_source", "distribution"),
-            (.get, "/docs", "get_docs", ""), (.get, "/docs/assets/swagger-ui.css", "get_docs_asset", "swagger-ui.css"),
+            (.get, "/problems/operator_full", "get_problem", "operator_full"), (.get, "/docs", "get_docs", ""),
+            (.get, "/docs/assets/swagger-ui.css", "get_docs_asset", "swagger-ui.css"),
         ] as [(HTTPRequest.Method, String, String, String)])
     func found(_ method: HTTPRequest.Method, _ path: String, operationID: String, parameter: String) throws {
         let (route, parameters) = try router.route(method, path)
         #expect(route.operationID == operationID)
         #expect(parameters.first?.value ?? "" == parameter)
+    }
+
+    @Test("A path may have several parameters, and a literal wins over a parameter whatever the order of the routes")
+    func severalParameters() throws {
+        let routes = ["/a/{x}/c/{y}", "/a/{x}/c/d", "/a/b/{z}/{y}", "/a/b/c/d"].map { path in
+            Route(
+                .get, PathTemplate(stringLiteral: path), path, scope: .public, "", answers: .response("")
+            ) { _ in Response(status: .ok) }
+        }
+        for routes in [routes, routes.reversed()] {
+            let router = Router(routes)
+            for (path, found, values) in [
+                ("/a/1/c/2", "/a/{x}/c/{y}", ["1", "2"]), ("/a/1/c/d", "/a/{x}/c/d", ["1"]),
+                ("/a/b/1/d", "/a/b/{z}/{y}", ["1", "d"]), ("/a/b/c/2", "/a/b/{z}/{y}", ["c", "2"]),
+                ("/a/b/c/d", "/a/b/c/d", []),
+            ] {
+                let (route, parameters) = try router.route(.get, path)
+                #expect(route.operationID == found)
+                #expect(parameters.map(\.value) == values)
+            }
+            #expect(throws: Refusal.notFound) { try router.route(.get, "/a/1/c/") }
+        }
     }
 
     @Test(

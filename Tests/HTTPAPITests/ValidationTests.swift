@@ -181,7 +181,7 @@ struct Case: Sendable, CustomTestStringConvertible {
         case .operatorPatch: _ = OperatorPatch(&fields)
         case .newSource: _ = NewSource(&fields)
         case .sourcePatch: _ = SourcePatch(&fields)
-        case .weights: _ = Weights(&fields)
+        case .weights: _ = DistributionUpdate(&fields)
         case .newContact: _ = NewContact(&fields)
         case .contactPatch: _ = ContactPatch(&fields)
         }
@@ -232,7 +232,7 @@ struct Case: Sendable, CustomTestStringConvertible {
         let body = try json(
             #"{"operator_weights":[{"operator_id":1,"weight":0},{"operator_id":1,"weight":2147483648}]}"#)
         var fields = Fields(body, at: [.name("body")])
-        _ = Weights(&fields)
+        _ = DistributionUpdate(&fields)
         #expect(fields.faults.entries.map(\.misfit) == [.tooLow(1), .tooHigh(2_147_483_647)])
     }
 
@@ -316,7 +316,7 @@ struct Case: Sendable, CustomTestStringConvertible {
         for (count, faults) in [(10_000, []), (10_001, ["body.operator_weights too_long"])] {
             let weights = Array(repeating: #"{"operator_id":1}"#, count: count).joined(separator: ",")
             var fields = Fields(try json(#"{"operator_weights":[\#(weights)]}"#), at: [.name("body")])
-            _ = Weights(&fields)
+            _ = DistributionUpdate(&fields)
             #expect(fields.faults.entries.map(\.summary) == faults)
         }
     }
@@ -327,11 +327,7 @@ struct Case: Sendable, CustomTestStringConvertible {
             let body = try json(
                 #"{"operator_weights":[\#(Array(repeating: "{}", count: weights).joined(separator: ","))]}"#)
             var fields = Fields(body, at: [.name("body")])
-            var read = 0
-            _ = fields.list("operator_weights", upTo: 10_000) { fields in
-                read += 1
-                return fields.required("operator_id", Conversion<OperatorID>.id())
-            }
+            let read = fields.list("operator_weights", of: NewWeight.self, upTo: 10_000).count
             let summaries = fields.faults.entries.map(\.summary)
             #expect(summaries.count == listed)
             #expect(summaries.prefix(100).last == "body.operator_weights.\(min(weights, 100) - 1).operator_id missing")

@@ -137,7 +137,7 @@ extension System {
 
                 let unknown = try await desk.client.get("/api/v1/leads/77")
                 #expect(unknown.status == 404)
-                #expect(unknown.json == ["detail": "Lead 77 not found"])
+                #expect(unknown.json == ["detail": "Lead 77 not found", "code": "lead_not_found"])
             }
         }
     }

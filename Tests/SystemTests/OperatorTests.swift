@@ -103,7 +103,7 @@ extension System {
         @Test("An unknown operator is not found")
         func unknown() async throws {
             try await Desk.open { desk in
-                let detail: JSON = ["detail": "Operator 7 not found"]
+                let detail: JSON = ["detail": "Operator 7 not found", "code": "operator_not_found"]
                 for answer in [
                     try await desk.client.get("/api/v1/operators/7"),
                     try await desk.client.patch("/api/v1/operators/7", ["name": "x"]),

@@ -8,17 +8,17 @@ extension System {
         @Test("An instance is ready while the database has its migrations and can be written; it says what is wrong")
         func ready() async throws {
             try await Desk.open { desk in
-                func expectUnready(_ reason: String) async throws {
+                func expectUnready(_ code: String, _ reason: String) async throws {
                     let answer = try await desk.client.get("/readyz")
                     #expect(answer.status == 503)
-                    #expect(answer.json["detail"] == .string(reason))
+                    #expect(answer.json == ["detail": .string(reason), "code": .string(code)])
                     #expect(try await desk.client.get("/livez").status == 200)
                 }
                 #expect(try await desk.client.get("/readyz").status == 200)
 
                 let turn = "UPDATE schema_migrations SET version = -version"
                 try await desk.psql.query(turn)
-                try await expectUnready("The database lacks migrations of this version")
+                try await expectUnready("migrations_pending", "The database lacks migrations of this version")
                 try await desk.psql.query(turn)
                 #expect(try await desk.client.get("/readyz").status == 200)
 
@@ -30,7 +30,7 @@ extension System {
                 try await desk.psql.query(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'leads-crm' AND datname = current_database()"
                 )
-                try await expectUnready("The database is not available; try again")
+                try await expectUnready("database_unavailable", "The database is not available; try again")
                 try await desk.psql.query(
                     "ALTER ROLE \(role) IN DATABASE \(database) RESET default_transaction_read_only")
                 #expect(try await desk.client.get("/readyz").status == 200)
@@ -46,7 +46,7 @@ extension System {
                     try await desk.client.get("/readyz").status == 503
                 }
                 let answer = try await desk.client.get("/readyz")
-                #expect(answer.json["detail"] == "The service is shutting down")
+                #expect(answer.json == ["detail": "The service is shutting down", "code": "shutting_down"])
                 #expect(try await desk.client.post("/api/v1/contacts", ["source_id": JSON(source)]).status == 201)
                 #expect(try await desk.instances[0].command.process.end() == 0)
             }

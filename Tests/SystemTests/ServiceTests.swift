@@ -55,7 +55,9 @@ extension System {
                     {
                         let answer = try await desk.client.send(method, path)
                         #expect(answer.status == 405, "\(method) \(path)")
-                        #expect(answer.json == ["detail": "Method Not Allowed"], "\(method) \(path)")
+                        #expect(
+                            answer.json == ["detail": "Method Not Allowed", "code": "method_not_allowed"],
+                            "\(method) \(path)")
                         let allowed = answer[header: "allow"]?.split(separator: ", ").map(String.init) ?? []
                         #expect(Set(allowed).subtracting(["HEAD"]) == methods, "\(method) \(path)")
                     }
@@ -70,7 +72,7 @@ extension System {
                     for method in ["GET", "POST", "DELETE", "PROPFIND"] {
                         let answer = try await desk.client.send(method, path)
                         #expect(answer.status == 404, "\(method) \(path)")
-                        #expect(answer.json == ["detail": "Not Found"], "\(method) \(path)")
+                        #expect(answer.json == ["detail": "Not Found", "code": "not_found"], "\(method) \(path)")
                     }
                 }
             }
@@ -151,8 +153,8 @@ extension System {
                 let notFound = try await desk.client.send("GET", "/api/v1/operators/7", headers: headers)
                 #expect(notFound.status == 404)
                 #expect(notFound[header: "content-type"] == "application/problem+json")
-                #expect(notFound.json.keys == ["type", "title", "status", "detail"])
-                #expect(notFound.json["type"].string != nil)
+                #expect(notFound.json.keys == ["type", "title", "status", "detail", "code"])
+                #expect(notFound.json["type"] == "/problems/operator_not_found")
                 #expect(notFound.json["title"].string != nil)
                 #expect(notFound.json["status"] == 404)
                 #expect(notFound.json["detail"] == "Operator 7 not found")
@@ -161,7 +163,7 @@ extension System {
                     "POST", "/api/v1/operators", headers: headers, body: Array(#"{"max_load": 0}"#.utf8))
                 #expect(invalid.status == 422)
                 #expect(invalid[header: "content-type"] == "application/problem+json")
-                #expect(invalid.json.keys == ["type", "title", "status", "detail", "errors"])
+                #expect(invalid.json.keys == ["type", "title", "status", "detail", "code", "errors"])
                 #expect(invalid.json["detail"].string != nil)
                 #expect(invalid.json["errors"].elements.map { $0["type"] } == ["missing", "greater_than_equal"])
 

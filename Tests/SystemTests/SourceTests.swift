@@ -44,7 +44,8 @@ extension System {
                     try await desk.client.patch(path, ["name": "Bot"]),
                 ] {
                     #expect(answer.status == 400)
-                    #expect(answer.json.keys == ["detail"])
+                    #expect(answer.json.keys == ["detail", "code"])
+                    #expect(answer.json["code"] == "source_name_taken")
                     #expect(answer.json["detail"].string?.contains("already exists") == true)
                 }
                 #expect(try await desk.client.patch(path, ["name": "Form"]).status == 200)
@@ -74,7 +75,7 @@ extension System {
                     try await desk.client.put("/api/v1/sources/7/distribution", weights),
                 ] {
                     #expect(answer.status == 404)
-                    #expect(answer.json == ["detail": "Source 7 not found"])
+                    #expect(answer.json == ["detail": "Source 7 not found", "code": "source_not_found"])
                 }
             }
         }
@@ -145,11 +146,11 @@ extension System {
                     let unknown = try await desk.client.send(
                         method, path, json: ["operator_weights": [good, ["operator_id": 77, "weight": 1]]])
                     #expect(unknown.status == 404)
-                    #expect(unknown.json == ["detail": "Operator 77 not found"])
+                    #expect(unknown.json == ["detail": "Operator 77 not found", "code": "operator_not_found"])
                     let elsewhere = try await desk.client.send(
                         method, path, json: ["operator_weights": [good, ["operator_id": JSON(anna), "source_id": 77]]])
                     #expect(elsewhere.status == 400)
-                    #expect(elsewhere.json["detail"].string != nil)
+                    #expect(elsewhere.json["code"] == "source_mismatch")
                     let zero = try await desk.client.send(
                         method, path, json: ["operator_weights": [good, ["operator_id": JSON(anna), "weight": 0]]])
                     #expect(zero.status == 422)

@@ -1,4 +1,22 @@
+import HTTPTypes
 import Hummingbird
+import NIOCore
+
+extension Response {
+    static func json(_ value: some JSONEncodable, status: HTTPResponse.Status = .ok) -> Response {
+        var json = JSONWriter()
+        // As much as a contact takes, so that it need not grow.
+        json.bytes.reserveCapacity(1024)
+        value.write(to: &json)
+        return .json(json, status: status)
+    }
+
+    static func json(_ json: JSONWriter, status: HTTPResponse.Status = .ok) -> Response {
+        Response(
+            status: status, headers: [.contentType: "application/json"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: json.bytes)))
+    }
+}
 
 extension Response {
     /// A page for a browser, with what it may load and run, so that no text of the API's can make it do more, and no frame

@@ -2,22 +2,15 @@
 struct JSONWriter {
     var bytes: [UInt8] = []
 
-    mutating func object(_ members: (inout JSONWriter) -> Void) {
-        bytes.append(UInt8(ascii: "{"))
-        members(&self)
-        bytes.append(UInt8(ascii: "}"))
-    }
-
-    /// Writes a member of an object.
+    /// Begins a member of an object.
     ///
     /// - Parameter name: Written as it is, so nothing in it may need an escape.
-    mutating func member(_ name: StaticString, _ value: some JSONEncodable) {
+    mutating func begin(_ name: StaticString) {
         if bytes.last != UInt8(ascii: "{") { bytes.append(UInt8(ascii: ",")) }
         bytes.append(UInt8(ascii: "\""))
         bytes.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
         bytes.append(UInt8(ascii: "\""))
         bytes.append(UInt8(ascii: ":"))
-        value.write(to: &self)
     }
 }
 
@@ -40,11 +33,16 @@ extension JSONWriter {
 }
 
 /// What can be written as JSON.
-protocol JSONEncodable {
+protocol JSONEncodable: SendableMetatype {
+    /// How it looks when it is written.
+    static var schema: Schema { get }
+
     func write(to json: inout JSONWriter)
 }
 
 extension String: JSONEncodable {
+    static var schema: Schema { Schema(["type": "string"]) }
+
     func write(to json: inout JSONWriter) {
         json.bytes.append(UInt8(ascii: "\""))
         var text = self
@@ -77,10 +75,14 @@ extension String: JSONEncodable {
 }
 
 extension Bool: JSONEncodable {
+    static var schema: Schema { Schema(["type": "boolean"]) }
+
     func write(to json: inout JSONWriter) { json.bytes.append(contentsOf: (self ? "true" : "false").utf8) }
 }
 
 extension FixedWidthInteger where Self: JSONEncodable {
+    static var schema: Schema { .integer(in: Self.min...Self.max) }
+
     func write(to json: inout JSONWriter) { json.bytes.append(contentsOf: description.utf8) }
 }
 extension Int: JSONEncodable {}
@@ -88,11 +90,76 @@ extension Int32: JSONEncodable {}
 extension Int64: JSONEncodable {}
 
 extension Optional: JSONEncodable where Wrapped: JSONEncodable {
+    static var schema: Schema { Wrapped.schema.orNull }
+
     func write(to json: inout JSONWriter) {
         if let self { self.write(to: &json) } else { json.bytes.append(contentsOf: "null".utf8) }
     }
 }
 
 extension Array: JSONEncodable where Element: JSONEncodable {
+    static var schema: Schema { .array(of: Element.schema) }
+
     func write(to json: inout JSONWriter) { _ = json.array(self) }
+}
+
+extension JSON: JSONEncodable {
+    static var schema: Schema { Schema(["type": "object"]) }
+
+    /// What a value is written as.
+    init(of value: some JSONEncodable) { self.init { value.write(to: &$0) } }
+
+    init(_ write: (inout JSONWriter) -> Void) {
+        var json = JSONWriter()
+        write(&json)
+        self = json.bytes.withUnsafeBytes { try! JSON(parsing: $0) }
+    }
+
+    func write(to json: inout JSONWriter) {
+        switch self {
+        case .null: Bool?.none.write(to: &json)
+        case .bool(let value): value.write(to: &json)
+        case .integer(let value): value.write(to: &json)
+        case .number(let value): json.bytes.append(contentsOf: value.description.utf8)
+        case .string(let value): value.write(to: &json)
+        case .array(let elements): elements.write(to: &json)
+        case .object(let members):
+            json.bytes.append(UInt8(ascii: "{"))
+            for member in members {
+                if json.bytes.last != UInt8(ascii: "{") { json.bytes.append(UInt8(ascii: ",")) }
+                member.name.write(to: &json)
+                json.bytes.append(UInt8(ascii: ":"))
+                member.value.write(to: &json)
+            }
+            json.bytes.append(UInt8(ascii: "}"))
+        }
+    }
+}
+
+extension JSONWriter {
+    /// Writes a document to be read and compared by people: a member or an element a line, two spaces deeper each.
+    mutating func indented(_ json: JSON, depth: Int = 0) {
+        func newLine(_ depth: Int) -> [UInt8] { Array(("\n" + String(repeating: "  ", count: depth)).utf8) }
+        switch json {
+        case .object(let members) where !members.isEmpty:
+            bytes.append(UInt8(ascii: "{"))
+            for (index, member) in members.enumerated() {
+                if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                bytes += newLine(depth + 1)
+                member.name.write(to: &self)
+                bytes += ": ".utf8
+                indented(member.value, depth: depth + 1)
+            }
+            bytes += newLine(depth) + "}".utf8
+        case .array(let elements) where !elements.isEmpty:
+            bytes.append(UInt8(ascii: "["))
+            for (index, element) in elements.enumerated() {
+                if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                bytes += newLine(depth + 1)
+                indented(element, depth: depth + 1)
+            }
+            bytes += newLine(depth) + "]".utf8
+        default: json.write(to: &self)
+        }
+    }
 }

@@ -1,0 +1,221 @@
+import CRM
+import HTTPTypes
+import Model
+import Postgres
+
+extension RouteGroup {
+    static let contacts = RouteGroup(
+        "Contacts", "What is distributed.",
+        [
+            Route(
+                .post, "/api/v1/contacts", "register_contact", scope: .register, "Register a contact",
+                """
+                The contact goes to one of the source's operators who are active and below their `max_load`, with a \
+                probability of weight over the sum of their weights. If there is none it waits. It belongs to the lead with \
+                the same external id, else phone, else email, else to a new lead.
+                """,
+                errors: [.sourceNotFound],
+                reads: {
+                    $0.body(
+                        NewContact.self,
+                        example: [
+                            "source_id": 1, "lead_phone": "+79001234567", "lead_name": "Петр Петров",
+                            "message": "Хочу узнать о продукте",
+                        ])
+                },
+                answers: .json(
+                    ContactDetails.self,
+                    "The contact, with the operator it was given to. Without one it waits.", status: .created,
+                    example: ContactDetails.example,
+                    links: [
+                        Link("get", to: "get_contact", "contact_id"),
+                        Link("update", to: "update_contact", "contact_id"),
+                    ] + ContactDetails.links)
+            ) { api, new in
+                try await api.crm.register(new)
+            },
+            Route(
+                .get, "/api/v1/contacts", "list_contacts", scope: .read, "List the contacts",
+                reads: { (page: $0.page(), filter: $0.contactFilter()) },
+                answers: .list(
+                    of: ContactDetails.self, "The contacts that all filters let through, by id.",
+                    example: [ContactDetails.example])
+            ) { api, input in
+                try await input.page.answer(by: \.contact.id.rawValue) {
+                    try await api.crm.contacts(input.filter, $0)
+                }
+            },
+            Route(
+                .get, "/api/v1/contacts/{contact_id}", "get_contact", scope: .read, "Get a contact",
+                errors: [.contactNotFound],
+                reads: { $0.contactID() },
+                answers: .json(
+                    ContactDetails.self, "The contact.", example: ContactDetails.example,
+                    links: ContactDetails.links)
+            ) { api, id in
+                try await api.crm.contact(id)
+            },
+            Route(
+                .patch, "/api/v1/contacts/{contact_id}", "update_contact", scope: .operate,
+                "Close, reopen or transfer a contact",
+                """
+                404 if the contact or the operator named is not there; 409 if that operator is inactive or full, or the \
+                contact is closed. No way leads past `max_load`.
+                """,
+                errors: [.contactNotFound, .operatorNotFound, .operatorInactive, .operatorFull, .contactClosed],
+                reads: { (id: $0.contactID(), patch: $0.body(ContactPatch.self, example: ["status": "closed"])) },
+                answers: .json(
+                    ContactDetails.self, "The contact.",
+                    example: ContactDetails.example.merging([
+                        "status": "closed", "updated_at": Timestamp.example,
+                        "operator": Operator.example.merging(["current_load": 0]),
+                    ]), links: ContactDetails.links)
+            ) { api, input in
+                try await api.crm.updateContact(input.id, input.patch)
+            },
+            Route(
+                .get, "/api/v1/contacts/stats/distribution", "count_contacts", scope: .read, "Count the contacts",
+                "Counts the contacts of each source by the operator who has them, whatever their status.",
+                answers: .json(
+                    [DistributionCount].self, "One row for each source and operator with at least one contact.",
+                    example: [
+                        [
+                            "source_id": 1, "source_name": "Telegram Bot #1", "operator_id": 1,
+                            "operator_name": "Иван Иванов", "contacts_count": 25,
+                        ]
+                    ])
+            ) { api in
+                try await api.crm.distributionCounts()
+            },
+        ])
+}
+
+extension Input {
+    fileprivate mutating func contactID() -> ContactID {
+        path("contact_id", .id(), as: "ContactID", "The id of the contact.", example: 1)
+    }
+
+    fileprivate mutating func contactFilter() -> ContactFilter {
+        var filter = ContactFilter()
+        filter.status = query("status", .status, as: "StatusFilter", "Only contacts with this status.")
+        filter.operatorID = query("operator_id", .id(), as: "OperatorFilter", "Only contacts of this operator.")
+        filter.sourceID = query("source_id", .id(), as: "SourceFilter", "Only contacts of this source.")
+        filter.leadID = query("lead_id", .id(), as: "LeadFilter", "Only contacts of this lead.")
+        filter.waiting = query(
+            "waiting", .boolean, default: false, as: "WaitingFilter",
+            "`true`: only active contacts without an operator.")
+        return filter
+    }
+}
+
+extension NewContact: JSONReadable {
+    static var schemaName: String { "ContactCreate" }
+
+    init(_ fields: inout Fields) {
+        self.init(
+            sourceID: fields.required("source_id", .id(), "Where the contact comes from."),
+            identity: LeadIdentity(
+                externalID: fields.optional(
+                    "lead_external_id", .text(upTo: 255), "The lead's id in another system. Looked up first."),
+                phone: fields.optional(
+                    "lead_phone", .text(upTo: 64),
+                    "The lead's phone. Looked up second, without spaces, dashes, dots and brackets."),
+                email: fields.optional(
+                    "lead_email", .text(upTo: 320),
+                    "The lead's email. Looked up third, trimmed and in lower case.")),
+            leadName: fields.optional("lead_name", .text(upTo: 255), "Kept if the lead has no name yet."),
+            message: fields.optional("message", .text(upTo: 65_536), "What the lead wrote."))
+    }
+}
+
+extension ContactPatch: JSONReadable {
+    static var schemaName: String { "ContactUpdate" }
+    static var words: String? { "What is absent or null stays as it is." }
+
+    init(_ fields: inout Fields) {
+        self.init(
+            status: fields.optional(
+                "status", .status,
+                """
+                `closed` frees the operator's place. `active` opens the contact again, as a new one would be: with the same \
+                operator if there is room, else with another, else it waits.
+                """),
+            operatorID: fields.optional(
+                "operator_id", .id(), "The operator to transfer an active contact to."),
+            message: fields.optional("message", .text(upTo: 65_536), "Replaces the message."))
+    }
+}
+
+extension ContactStatus: JSONEncodable {
+    static var schema: Schema {
+        Schema(
+            [
+                "description": "An active contact counts towards its operator's load, or waits for an operator.",
+                "type": "string", "enum": .array(allCases.map { .string($0.rawValue) }),
+            ], named: "ContactStatus")
+    }
+
+    func write(to json: inout JSONWriter) { rawValue.write(to: &json) }
+}
+
+extension Contact: JSONObject {
+    static var schemaName: String { "Contact" }
+    static var words: String? { "One message of a lead to a source." }
+
+    static var example: JSON {
+        [
+            "id": 1, "lead_id": 1, "source_id": 1, "operator_id": 1, "status": "active",
+            "message": "Хочу узнать о продукте", "created_at": Timestamp.example, "updated_at": .null,
+        ]
+    }
+
+    static func visitMembers(_ visitor: inout some MemberVisitor<Self>) {
+        visitor.member("id", "Identifies the contact.") { $0.id }
+        visitor.member("lead_id", "Whose contact it is.") { $0.leadID }
+        visitor.member("source_id", "Where it came from.") { $0.sourceID }
+        visitor.member(
+            "operator_id", "The operator it was given to; an active contact without one waits."
+        ) { $0.operatorID }
+        visitor.member("status") { $0.status }
+        visitor.member("message") { $0.message }
+        visitor.member("created_at", "When the contact was registered.") { $0.createdAt }
+        visitor.member("updated_at", "When the contact was last changed.") { $0.updatedAt }
+    }
+}
+
+extension ContactDetails: JSONObject {
+    static var schemaName: String { "ContactWithDetails" }
+    static var words: String? { "A contact with the records it refers to." }
+
+    static var example: JSON {
+        Contact.example.merging(["lead": Lead.example, "operator": Operator.example, "source": Source.example])
+    }
+
+    fileprivate static let links = [
+        Link("lead", to: "get_lead", "lead_id", from: "lead_id"),
+        Link("operator", to: "get_operator", "operator_id", from: "operator_id"),
+        Link("source", to: "get_source", "source_id", from: "source_id"),
+    ]
+
+    static func visitMembers(_ visitor: inout some MemberVisitor<Self>) {
+        visitor.members { $0.contact }
+        visitor.member("lead") { $0.lead }
+        visitor.member("operator") { $0.operator }
+        visitor.member("source") { $0.source }
+    }
+}
+
+extension DistributionCount: JSONObject {
+    static var schemaName: String { "DistributionCount" }
+    static var words: String? { "How many contacts of a source one operator has." }
+
+    static func visitMembers(_ visitor: inout some MemberVisitor<Self>) {
+        visitor.member("source_id", "The source.") { $0.sourceID }
+        visitor.member("source_name") { $0.sourceName }
+        visitor.member("operator_id", "The operator; null for the contacts without one.") { $0.operatorID }
+        visitor.member("operator_name") { $0.operatorName }
+        visitor.member(
+            "contacts_count", "How many contacts there are, active and closed.", ["minimum": 1]
+        ) { $0.contactsCount }
+    }
+}

@@ -1,0 +1,192 @@
+import HTTPTypes
+
+/// The cause of an error, by a name that stays: `{"detail": …, "code": "operator_full"}`.
+///
+/// The one table of errors. Answers, `/problems` and the description are made of it.
+enum ErrorCode: String, CaseIterable {
+    case malformedTarget = "malformed_target"
+    case malformedBody = "malformed_body"
+    case sourceMismatch = "source_mismatch"
+    case sourceNameTaken = "source_name_taken"
+    case crossSite = "cross_site"
+    case notFound = "not_found"
+    case operatorNotFound = "operator_not_found"
+    case sourceNotFound = "source_not_found"
+    case contactNotFound = "contact_not_found"
+    case leadNotFound = "lead_not_found"
+    case methodNotAllowed = "method_not_allowed"
+    case operatorInactive = "operator_inactive"
+    case operatorFull = "operator_full"
+    case contactClosed = "contact_closed"
+    case rejected
+    case bodyTooLarge = "body_too_large"
+    case uriTooLong = "uri_too_long"
+    case unsupportedMediaType = "unsupported_media_type"
+    case hostNotAllowed = "host_not_allowed"
+    case invalidRequest = "invalid_request"
+    case internalError = "internal_error"
+    case queueFull = "queue_full"
+    case deadline
+    case databaseUnavailable = "database_unavailable"
+    case readOnly = "read_only"
+    case migrationsPending = "migrations_pending"
+    case shuttingDown = "shutting_down"
+    case outcomeUnknown = "outcome_unknown"
+
+    struct Meaning {
+        let status: HTTPResponse.Status
+        /// The words of the answer; of some an example, as the answer names the record.
+        let detail: String
+        let whatHappened: String
+        let whatToDo: String
+    }
+
+    /// Whether it is known that nothing was changed.
+    var changedNothing: Bool { self != .outcomeUnknown && self != .internalError }
+
+    /// Whether the same request may be sent again without counting twice, and has a chance.
+    var mayBeRetried: Bool { meaning.status == .serviceUnavailable && changedNothing }
+
+    var meaning: Meaning {
+        switch self {
+        case .malformedTarget:
+            Meaning(
+                status: .badRequest, detail: "The URL is not correctly percent-encoded",
+                whatHappened: "The path or the query has a `%` without two hexadecimal digits, or is no UTF-8.",
+                whatToDo: "Encode names and values as UTF-8, then percent-encode them.")
+        case .malformedBody:
+            Meaning(
+                status: .badRequest, detail: "There was an error reading the body",
+                whatHappened: "The connection broke while the body was read, or the body was cut wrongly.",
+                whatToDo: "Send the whole body as `Content-Length` or the chunks say.")
+        case .sourceMismatch:
+            Meaning(
+                status: .badRequest, detail: "source_id 8 in the body differs from 7 in the path",
+                whatHappened: "The body names another source than the path.",
+                whatToDo: "Leave `source_id` out of the body, or name the source of the path.")
+        case .sourceNameTaken:
+            Meaning(
+                status: .badRequest, detail: "Source with name 'Telegram Bot #1' already exists",
+                whatHappened: "Another source has this name.", whatToDo: "Choose another name.")
+        case .crossSite:
+            Meaning(
+                status: .forbidden, detail: "A page of another site may not change anything here",
+                whatHappened: "A browser sent it for a page of another origin, as `Sec-Fetch-Site` or `Origin` tells.",
+                whatToDo: """
+                    Call the service from a page of its own or from a program. A proxy in front must pass `Host` on.
+                    """)
+        case .notFound:
+            Meaning(
+                status: .notFound, detail: "Not Found", whatHappened: "There is nothing at this path.",
+                whatToDo: "Compare the path with the documentation: a slash at its end makes another.")
+        case .operatorNotFound:
+            Meaning(
+                status: .notFound, detail: "Operator 7 not found", whatHappened: "No operator has this id.",
+                whatToDo: "Take an id from `GET /api/v1/operators`.")
+        case .sourceNotFound:
+            Meaning(
+                status: .notFound, detail: "Source 7 not found", whatHappened: "No source has this id.",
+                whatToDo: "Take an id from `GET /api/v1/sources`.")
+        case .contactNotFound:
+            Meaning(
+                status: .notFound, detail: "Contact 7 not found", whatHappened: "No contact has this id.",
+                whatToDo: "Take an id from `GET /api/v1/contacts`.")
+        case .leadNotFound:
+            Meaning(
+                status: .notFound, detail: "Lead 7 not found", whatHappened: "No lead has this id.",
+                whatToDo: "Take an id from `GET /api/v1/leads`.")
+        case .methodNotAllowed:
+            Meaning(
+                status: .methodNotAllowed, detail: "Method Not Allowed",
+                whatHappened: "This path has no such method.", whatToDo: "Use one that `Allow` names.")
+        case .operatorInactive:
+            Meaning(
+                status: .conflict, detail: "Operator 7 is not active",
+                whatHappened: "The contact was to go to an operator who is not active.",
+                whatToDo: "Activate the operator, or choose another.")
+        case .operatorFull:
+            Meaning(
+                status: .conflict, detail: "Operator 7 has no room for another contact",
+                whatHappened: "The contact was to go to an operator who holds `max_load` active contacts already.",
+                whatToDo: "Choose another operator, close one of this one's contacts, or raise `max_load`.")
+        case .contactClosed:
+            Meaning(
+                status: .conflict, detail: "Contact 7 is closed",
+                whatHappened: "A closed contact was to go to an operator.",
+                whatToDo: "Reopen it with `{\"status\": \"active\"}` first, or in the same request.")
+        case .rejected:
+            Meaning(
+                status: .conflict, detail: "The change conflicts with what is stored and was not made",
+                whatHappened: "A rule of the database forbids this change.",
+                whatToDo: "Read the record again, and change what it allows.")
+        case .bodyTooLarge:
+            Meaning(
+                status: .contentTooLarge, detail: "The body must not be larger than 1 MiB",
+                whatHappened: "The body is larger than 1 MiB.", whatToDo: "Send less at once.")
+        case .uriTooLong:
+            Meaning(
+                status: .uriTooLong, detail: "The URL must not be longer than 16 KiB",
+                whatHappened: "Path and query are longer than 16 KiB.", whatToDo: "Filter by fewer or shorter values.")
+        case .unsupportedMediaType:
+            Meaning(
+                status: .unsupportedMediaType, detail: "The body must be application/json",
+                whatHappened: "The body is not declared as JSON.", whatToDo: "Send `Content-Type: application/json`.")
+        case .hostNotAllowed:
+            Meaning(
+                status: .misdirectedRequest, detail: "The service does not go by the name in Host; see ALLOWED_HOSTS",
+                whatHappened: "The service does not go by the name in `Host` (`ALLOWED_HOSTS`).",
+                whatToDo: "Call it by one of its names, or add this one to `ALLOWED_HOSTS`.")
+        case .invalidRequest:
+            Meaning(
+                status: .unprocessableContent, detail: "The request is not valid; see errors",
+                whatHappened: """
+                    The body or a parameter does not fit, or the query has a parameter that the operation does not have. \
+                    Up to 100 faults are listed; if there are more, one entry of type `too_many_errors` says so.
+                    """,
+                whatToDo: "Mend what the list names: `loc` says where, `msg` what.")
+        case .internalError:
+            Meaning(
+                status: .internalServerError, detail: "Internal Server Error",
+                whatHappened: "The service has a fault of its own.",
+                whatToDo: "Look the answer's `X-Request-ID` up in the log, and report it.")
+        case .queueFull:
+            Meaning(
+                status: .serviceUnavailable, detail: "Too many requests are waiting; try again",
+                whatHappened: "More comes in than the database commits, and `QUEUE_LIMIT` requests wait already.",
+                whatToDo: "Send it again after `Retry-After` seconds, and more slowly if it happens often.")
+        case .deadline:
+            Meaning(
+                status: .serviceUnavailable,
+                detail: "The request could not be completed in time and changed nothing; try again",
+                whatHappened: "The request was not done within `REQUEST_TIMEOUT`.",
+                whatToDo:
+                    "Send it again after `Retry-After` seconds. Somebody may hold a lock, or the disk stand still.")
+        case .databaseUnavailable:
+            Meaning(
+                status: .serviceUnavailable, detail: "The database is not available; try again",
+                whatHappened: "There is no connection to PostgreSQL, or it cannot do this now.",
+                whatToDo: "Send it again after `Retry-After` seconds. `leads-crm doctor` says what is wrong.")
+        case .readOnly:
+            Meaning(
+                status: .serviceUnavailable, detail: "The database is read-only",
+                whatHappened: "The instance reaches a standby only.",
+                whatToDo: "Wait for the failover, or name all hosts in `DATABASE_URL`.")
+        case .migrationsPending:
+            Meaning(
+                status: .serviceUnavailable, detail: "The database lacks migrations of this version",
+                whatHappened: "The database is older than the program.",
+                whatToDo: "Run `leads-crm migrate` as the role that owns the tables.")
+        case .shuttingDown:
+            Meaning(
+                status: .serviceUnavailable, detail: "The service is shutting down",
+                whatHappened: "The instance ends and takes no more requests.",
+                whatToDo: "Send it again: another instance answers.")
+        case .outcomeUnknown:
+            Meaning(
+                status: .serviceUnavailable,
+                detail: "The database did not confirm in time; the change may or may not have been made",
+                whatHappened: "The connection to the database broke while the change was committed.",
+                whatToDo: "Look whether the change was made before you send it again: it could count twice.")
+        }
+    }
+}

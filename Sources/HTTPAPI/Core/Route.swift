@@ -1,0 +1,199 @@
+import HTTPTypes
+import Hummingbird
+
+/// Who may call an operation: whose key has this scope.
+enum Scope: Sendable {
+    /// Registers contacts.
+    case register
+    /// Reads what is stored.
+    case read
+    /// Reads, and changes contacts.
+    case operate
+    /// Reads the metrics.
+    case metrics
+    /// May do all.
+    case admin
+    /// Everybody, without a key.
+    case `public`
+}
+
+/// One operation of the API: method, path, who may call it, what it reads, what it answers, and its words.
+struct Route: Sendable {
+    let method: HTTPRequest.Method
+    let path: PathTemplate
+    /// The `operationId` in the description of the API.
+    let operationID: String
+    let scope: Scope
+    /// Whether load balancers and the like ask it by an address, whatever the service is called. It tells nothing.
+    let isProbe: Bool
+    let summary: String
+    let words: String?
+    let parameters: [Parameter]
+    let body: Input.Body?
+    let success: Success
+    /// The errors that only this operation and some others have.
+    private let ownErrors: [ErrorCode]
+    private let handler: @Sendable (HTTPAPI, inout Input, Route) async throws -> Response
+
+    /// - Parameters:
+    ///   - errors: Which there may be besides those that all operations of its kind have.
+    ///   - reads: What it reads. Run once to describe it, too, so it does nothing else.
+    ///   - answers: What a success is.
+    ///   - handle: Does it, with what was read without fault.
+    init<Value, Output>(
+        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope, isProbe: Bool = false,
+        _ summary: String, _ words: String? = nil, errors: [ErrorCode] = [],
+        reads: @escaping @Sendable (inout Input) -> Value, answers: Answer<Output>,
+        handle: @escaping @Sendable (HTTPAPI, Value) async throws -> Output
+    ) {
+        self.method = method
+        self.path = path
+        self.operationID = operationID
+        self.scope = scope
+        self.isProbe = isProbe
+        self.summary = summary
+        self.words = words
+        var input = Input()
+        _ = reads(&input)
+        parameters = input.parameters
+        body = input.body
+        success = answers.success
+        ownErrors = errors
+        handler = { api, input, route in
+            let value = reads(&input)
+            try input.check(for: route)
+            return answers.respond(try await handle(api, value))
+        }
+    }
+
+    /// An operation that reads nothing.
+    init<Output>(
+        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope, isProbe: Bool = false,
+        _ summary: String, _ words: String? = nil, errors: [ErrorCode] = [], answers: Answer<Output>,
+        handle: @escaping @Sendable (HTTPAPI) async throws -> Output
+    ) {
+        self.init(
+            method, path, operationID, scope: scope, isProbe: isProbe, summary, words, errors: errors, reads: { _ in },
+            answers: answers, handle: { api, _ in try await handle(api) })
+    }
+
+    /// Whether it asks the database, and takes no parameter that it does not know.
+    var isOfAPI: Bool { path.text.hasPrefix("/api/") }
+
+    var isReading: Bool { method == .get }
+
+    /// Every error that there may be.
+    var errors: [ErrorCode] {
+        var codes: [ErrorCode] = [.malformedTarget, .methodNotAllowed, .uriTooLong, .internalError]
+        if !isProbe { codes.append(.hostNotAllowed) }
+        if !isReading { codes.append(.crossSite) }
+        if body != nil { codes += [.malformedBody, .bodyTooLarge, .unsupportedMediaType] }
+        if isOfAPI {
+            codes += [.invalidRequest, .queueFull, .deadline, .databaseUnavailable, .shuttingDown]
+            if !isReading { codes += [.rejected, .outcomeUnknown] }
+        }
+        return codes + ownErrors
+    }
+
+    func answer(_ request: Request, with parameters: [PathTemplate.Parameter], by api: HTTPAPI) async throws -> Response
+    {
+        var input = try await Input(request, for: self, parameters: parameters)
+        return try await handler(api, &input, self)
+    }
+}
+
+/// A parameter as it is described.
+struct Parameter: Sendable {
+    enum Place: String { case path, query, header }
+
+    /// Its name among the components; without one it stands where it is used.
+    let component: String?
+    let schema: Schema
+    let json: JSON
+
+    init(
+        _ place: Place, _ name: String, _ schema: Schema, component: String?, _ words: String, example: JSON? = nil
+    ) {
+        self.component = component
+        self.schema = schema
+        let json: JSON = [
+            "name": .string(name), "in": .string(place.rawValue), "required": .bool(place == .path),
+            "description": .string(words), "schema": schema.json,
+        ]
+        self.json = example.map { json.merging(["example": $0]) } ?? json
+    }
+
+    /// What every operation takes.
+    static let requestID = Parameter(
+        .header, "X-Request-ID", String.schema, component: "RequestID",
+        """
+        A name for this request, 1 to 128 visible ASCII characters, by which it is found again in the log. Anything else is \
+        replaced.
+        """)
+}
+
+/// An answer to what went well, as it is described.
+struct Success: Sendable {
+    let status: HTTPResponse.Status
+    let words: String
+    var headers: [AnswerHeader] = []
+    var links: [Link] = []
+    let content: [Content]
+
+    struct Content: Sendable {
+        let mediaType: String
+        let schema: Schema
+        var example: JSON?
+
+        static let html = Content(mediaType: "text/html", schema: String.schema)
+    }
+}
+
+/// Where a value of an answer leads.
+struct Link: Sendable {
+    let name: String
+    let json: JSON
+
+    /// - Parameter parameter: The operation's, which a member of the answer is given to.
+    init(_ name: String, to operationID: String, _ parameter: String, from member: String = "id") {
+        self.name = name
+        json = [
+            "operationId": .string(operationID),
+            "parameters": .object([JSON.Member(name: parameter, value: .string("$response.body#/\(member)"))]),
+        ]
+    }
+
+    init(_ name: String, to operationID: String, body: JSON) {
+        self.name = name
+        json = ["operationId": .string(operationID), "requestBody": body]
+    }
+}
+
+/// How what a handler gives becomes an answer, and how that is described.
+struct Answer<Output>: Sendable {
+    let success: Success
+    let respond: @Sendable (Output) -> Response
+
+    static func json(
+        _: Output.Type, _ words: String, status: HTTPResponse.Status = .ok, example: JSON, links: [Link] = []
+    ) -> Self where Output: JSONEncodable {
+        let content = Success.Content(mediaType: "application/json", schema: Output.schema, example: example)
+        return Self(success: Success(status: status, words: words, links: links, content: [content])) {
+            .json($0, status: status)
+        }
+    }
+}
+
+extension Answer<Response> {
+    /// What a handler makes itself.
+    static func response(_ words: String, headers: [AnswerHeader] = [], _ content: Success.Content...) -> Self {
+        Self(success: Success(status: .ok, words: words, headers: headers, content: content)) { $0 }
+    }
+
+    /// A page of a list, as ``PageRequest`` answers it.
+    static func list<Element: JSONEncodable>(of _: Element.Type, _ words: String, example: JSON) -> Self {
+        response(
+            words, headers: [.link],
+            Success.Content(mediaType: "application/json", schema: .array(of: Element.schema), example: example))
+    }
+}

@@ -1,0 +1,90 @@
+import CRM
+import HTTPTypes
+import Hummingbird
+import Model
+import Postgres
+
+extension RouteGroup {
+    static let leads = RouteGroup(
+        "Leads", "Who wrote in.",
+        [
+            Route(
+                .get, "/api/v1/leads", "list_leads", scope: .read, "List the leads",
+                reads: { (page: $0.page(), filter: $0.leadFilter()) },
+                answers: .list(
+                    of: LeadWithContacts.self,
+                    "The leads that all filters let through, by id. An empty filter lets all through.",
+                    example: [LeadWithContacts.example])
+            ) { api, input in
+                try await input.page.answer(by: \.lead.id.rawValue) { try await api.crm.leads(input.filter, $0) }
+            },
+            Route(
+                .get, "/api/v1/leads/{lead_id}", "get_lead", scope: .read, "Get a lead", errors: [.leadNotFound],
+                reads: { $0.path("lead_id", .id(), as: "LeadID", "The id of the lead.", example: 1) as LeadID },
+                answers: .response(
+                    "The lead with its contacts.", headers: [.relatedLink],
+                    Success.Content(
+                        mediaType: "application/json", schema: LeadWithContacts.schema,
+                        example: LeadWithContacts.example))
+            ) { api, id in
+                let lead = try await api.crm.lead(id)
+                var response = Response.json(lead)
+                if lead.contacts.count < lead.contactsCount {
+                    response.headers[.link] = "</api/v1/contacts?lead_id=\(id)>; rel=\"related\""
+                }
+                return response
+            },
+        ])
+}
+
+extension Input {
+    fileprivate mutating func leadFilter() -> LeadIdentity {
+        LeadIdentity(
+            externalID: query("external_id", .text(), as: "ExternalIDFilter", "Only the lead with this external id."),
+            phone: query(
+                "phone", .text(), as: "PhoneFilter", "Only the lead with this phone, however it is punctuated.",
+                example: "+7 900 123-45-67"),
+            email: query(
+                "email", .text(), as: "EmailFilter", "Only the lead with this email, in upper or lower case."))
+    }
+}
+
+extension Lead: JSONObject {
+    static var schemaName: String { "Lead" }
+    static var words: String? { "A person who writes in." }
+
+    static var example: JSON {
+        [
+            "id": 1, "external_id": .null, "phone": "+79001234567", "email": .null, "name": "Петр Петров",
+            "created_at": Timestamp.example, "updated_at": .null,
+        ]
+    }
+
+    static func visitMembers(_ visitor: inout some MemberVisitor<Self>) {
+        visitor.member("id", "Identifies the lead.") { $0.id }
+        visitor.member("external_id", "The lead's id in another system.") { $0.identity.externalID }
+        visitor.member("phone", "Without spaces, dashes, dots and brackets.") { $0.identity.phone }
+        visitor.member("email", "Trimmed and in lower case.") { $0.identity.email }
+        visitor.member("name") { $0.name }
+        visitor.member("created_at", "When the lead was created.") { $0.createdAt }
+        visitor.member("updated_at", "When the lead was last changed.") { $0.updatedAt }
+    }
+}
+
+extension LeadWithContacts: JSONObject {
+    static var schemaName: String { "LeadWithContacts" }
+    static var words: String? { "A lead with its newest contacts, oldest first." }
+
+    static var example: JSON { Lead.example.merging(["contacts": [Contact.example], "contacts_count": 1]) }
+
+    static func visitMembers(_ visitor: inout some MemberVisitor<Self>) {
+        visitor.members { $0.lead }
+        visitor.member(
+            "contacts",
+            """
+            The newest 1,000, or fewer if they are larger than some 8 MiB together. `/api/v1/contacts?lead_id=` has all.
+            """, ["maxItems": .integer(Int64(contactLimit))]
+        ) { $0.contacts }
+        visitor.member("contacts_count", "How many contacts the lead has.", ["minimum": 0]) { $0.contactsCount }
+    }
+}

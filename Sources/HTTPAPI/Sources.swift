@@ -1,0 +1,218 @@
+import CRM
+import HTTPTypes
+import Model
+import Postgres
+
+extension RouteGroup {
+    static let sources = RouteGroup(
+        "Sources", "Where contacts come from, and who takes them with which weight.",
+        [
+            Route(
+                .post, "/api/v1/sources", "create_source", scope: .admin, "Create a source",
+                errors: [.sourceNameTaken],
+                reads: {
+                    $0.body(NewSource.self, example: ["name": "Telegram Bot #1", "description": "Основной бот"])
+                },
+                answers: .json(
+                    Source.self, "The source.", status: .created, example: Source.example,
+                    links: [
+                        Link("get", to: "get_source", "source_id"), Link("update", to: "update_source", "source_id"),
+                        Link("set_distribution", to: "set_distribution", "source_id"),
+                        Link("replace_distribution", to: "replace_distribution", "source_id"),
+                        Link("get_distribution", to: "get_distribution", "source_id"),
+                        Link("register_contact", to: "register_contact", body: ["source_id": "$response.body#/id"]),
+                        Link("contacts", to: "list_contacts", "source_id"),
+                    ])
+            ) { api, new in
+                try await api.crm.createSource(name: new.name, description: new.description)
+            },
+            Route(
+                .get, "/api/v1/sources", "list_sources", scope: .read, "List the sources",
+                reads: { $0.page() },
+                answers: .list(of: Source.self, "The sources, by id.", example: [Source.example])
+            ) { api, page in
+                try await page.answer(by: \.id.rawValue) { try await api.crm.sources($0) }
+            },
+            Route(
+                .get, "/api/v1/sources/{source_id}", "get_source", scope: .read, "Get a source",
+                errors: [.sourceNotFound],
+                reads: { $0.sourceID() },
+                answers: .json(Source.self, "The source.", example: Source.example)
+            ) { api, id in
+                try await api.crm.source(id)
+            },
+            Route(
+                .patch, "/api/v1/sources/{source_id}", "update_source", scope: .admin, "Change a source",
+                errors: [.sourceNotFound, .sourceNameTaken],
+                reads: {
+                    (id: $0.sourceID(), patch: $0.body(SourcePatch.self, example: ["description": "Основной бот"]))
+                },
+                answers: .json(Source.self, "The source.", example: Source.example)
+            ) { api, input in
+                try await api.crm.updateSource(
+                    input.id, name: input.patch.name, description: input.patch.description)
+            },
+            Route(
+                .post, "/api/v1/sources/{source_id}/distribution", "set_distribution", scope: .admin, "Set weights",
+                """
+                Creates or changes the weight of each operator named; the others stay. All or nothing. Waiting contacts of \
+                the source are let in, oldest first.
+                """,
+                errors: [.sourceNotFound, .operatorNotFound, .sourceMismatch],
+                reads: { $0.weights() },
+                answers: .json(
+                    [OperatorSourceWeight].self, "The weights named in the call, in its order.", status: .created,
+                    example: OperatorSourceWeight.examples)
+            ) { api, weights in
+                try await api.crm.setDistribution(of: weights.id, weights.checked(), replacing: false)
+            },
+            Route(
+                .put, "/api/v1/sources/{source_id}/distribution", "replace_distribution", scope: .admin,
+                "Replace all weights",
+                "As `POST`, but operators that are not named lose their weight: an empty list clears the distribution.",
+                errors: [.sourceNotFound, .operatorNotFound, .sourceMismatch],
+                reads: { $0.weights() },
+                answers: .json(
+                    [OperatorSourceWeight].self, "The weights named in the call, in its order.",
+                    example: OperatorSourceWeight.examples)
+            ) { api, weights in
+                try await api.crm.setDistribution(of: weights.id, weights.checked(), replacing: true)
+            },
+            Route(
+                .get, "/api/v1/sources/{source_id}/distribution", "get_distribution", scope: .read,
+                "List the weights",
+                errors: [.sourceNotFound],
+                reads: { (id: $0.sourceID(), page: $0.page()) },
+                answers: .list(
+                    of: OperatorSourceWeight.self, "The weights, by id.", example: OperatorSourceWeight.examples)
+            ) { api, input in
+                try await input.page.answer(by: \.id) { try await api.crm.distribution(of: input.id, $0) }
+            },
+        ])
+}
+
+extension Input {
+    fileprivate mutating func sourceID() -> SourceID {
+        path("source_id", .id(), as: "SourceID", "The id of the source.", example: 1)
+    }
+
+    fileprivate mutating func weights() -> DistributionRequest {
+        DistributionRequest(
+            id: sourceID(),
+            weights: body(
+                DistributionUpdate.self,
+                example: [
+                    "operator_weights": [
+                        ["operator_id": 1, "source_id": 1, "weight": 10],
+                        ["operator_id": 2, "source_id": 1, "weight": 30],
+                    ]
+                ]
+            ).weights)
+    }
+}
+
+/// Weights for the source in the path.
+private struct DistributionRequest {
+    let id: SourceID
+    let weights: [NewWeight]
+
+    /// - Throws: ``Refusal/differentSource(inBody:inPath:)``.
+    func checked() throws(Refusal) -> [WeightAssignment] {
+        if let other = weights.lazy.compactMap(\.sourceID).first(where: { $0 != id }) {
+            throw .differentSource(inBody: other, inPath: id)
+        }
+        return weights.map(\.assignment)
+    }
+}
+
+/// The body of a new source.
+struct NewSource: JSONReadable {
+    let name: String
+    let description: String?
+
+    static let schemaName = "SourceCreate"
+
+    init(_ fields: inout Fields) {
+        name = fields.required("name", .text(upTo: 255), "Unique among the sources.")
+        description = fields.optional("description", .text(upTo: 4096), "What the source is.")
+    }
+}
+
+/// What to change of a source; `nil` leaves it as it is.
+struct SourcePatch: JSONReadable {
+    let name: String?
+    let description: String?
+
+    static let schemaName = "SourceUpdate"
+    static var words: String? { "What is absent or null stays as it is." }
+
+    init(_ fields: inout Fields) {
+        name = fields.optional("name", .text(upTo: 255), "Unique among the sources.")
+        description = fields.optional("description", .text(upTo: 4096), "What the source is.")
+    }
+}
+
+/// The weights of a source's operators.
+struct DistributionUpdate: JSONReadable {
+    let weights: [NewWeight]
+
+    static let schemaName = "DistributionUpdate"
+
+    init(_ fields: inout Fields) {
+        weights = fields.list("operator_weights", of: NewWeight.self, upTo: 10_000)
+    }
+}
+
+/// An operator's weight, and the source if the body names it, which must be the one in the path.
+struct NewWeight: JSONReadable {
+    let assignment: WeightAssignment
+    let sourceID: SourceID?
+
+    static let schemaName = "OperatorWeight"
+
+    init(_ fields: inout Fields) {
+        let operatorID: OperatorID = fields.required("operator_id", .id(), "The operator.")
+        sourceID = fields.optional("source_id", .id(), "The source in the path; it may be left out.")
+        assignment = WeightAssignment(
+            operatorID: operatorID,
+            weight: fields.required(
+                "weight", .count, default: 1,
+                "The chance of being picked is this over the sum of the weights of those who are available."))
+    }
+}
+
+extension Source: JSONObject {
+    static var schemaName: String { "Source" }
+    static var words: String? { "Where contacts come from: a bot, a form, a mailbox." }
+
+    static var example: JSON {
+        ["id": 1, "name": "Telegram Bot #1", "description": "Основной бот", "created_at": Timestamp.example]
+    }
+
+    static func visitMembers(_ visitor: inout some MemberVisitor<Self>) {
+        visitor.member("id", "Identifies the source.") { $0.id }
+        visitor.member("name", "Unique among the sources.") { $0.name }
+        visitor.member("description") { $0.description }
+        visitor.member("created_at", "When the source was created.") { $0.createdAt }
+    }
+}
+
+extension OperatorSourceWeight: JSONObject {
+    static var schemaName: String { "OperatorSourceWeight" }
+    static var words: String? { "An operator's weight at a source." }
+
+    static var examples: JSON {
+        [
+            ["id": 1, "operator_id": 1, "source_id": 1, "weight": 10, "created_at": Timestamp.example],
+            ["id": 2, "operator_id": 2, "source_id": 1, "weight": 30, "created_at": Timestamp.example],
+        ]
+    }
+
+    static func visitMembers(_ visitor: inout some MemberVisitor<Self>) {
+        visitor.member("id", "Identifies the weight.", ["minimum": 1]) { $0.id }
+        visitor.member("operator_id", "The operator.") { $0.operatorID }
+        visitor.member("source_id", "The source.") { $0.sourceID }
+        visitor.member("weight", "The operator's weight at this source.", ["minimum": 1]) { $0.weight }
+        visitor.member("created_at", "When the weight was created.") { $0.createdAt }
+    }
+}
