@@ -1,8 +1,10 @@
 -- The roles of Leads CRM: leads_crm_owner owns everything and migrates, leads_crm_service is who instances connect as,
 -- leads_crm_reporting reads reports. To be run by a superuser in the service's database, before its migrations or after,
 -- as often as you like: what is so already is left alone. The roles get no password here, see login_roles.sql.
+-- It runs nothing that anybody else wrote: the owner, or who may create in public, would be a superuser while it does.
 BEGIN;
 
+SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL lock_timeout = '10s';
 
 -- The lock of the migrations: several may run this at once.
@@ -53,8 +55,30 @@ BEGIN
         EXECUTE statement;
     END LOOP;
 
-    IF to_regprocedure('public.grant_rights()') IS NOT NULL THEN
-        PERFORM public.grant_rights();
+    -- As the migrations do for what they make; what is not there yet, they will.
+    FOR statement IN
+        SELECT format('GRANT %s ON %s %s TO leads_crm_service', t.privileges,
+            CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass)
+        FROM (VALUES
+            ('SELECT', 'schema_migrations'), ('SELECT', 'operators'), ('SELECT', 'distribution_counts'),
+            ('SELECT', 'contact_events'), ('INSERT (name, is_active, max_load)', 'operators'),
+            ('UPDATE (name, is_active, max_load, updated_at)', 'operators'), ('SELECT, INSERT, UPDATE', 'sources'),
+            ('SELECT, INSERT, UPDATE', 'leads'), ('SELECT, INSERT, UPDATE', 'contacts'),
+            ('SELECT, INSERT, UPDATE', 'maintenance_jobs'),
+            ('SELECT, INSERT, UPDATE, DELETE', 'operator_source_weights'),
+            ('SELECT, INSERT, DELETE', 'assignment_batches'), ('UPDATE', 'assignment_gate'),
+            ('USAGE', 'contacts_id_seq'), ('USAGE', 'leads_id_seq')
+        ) AS t (privileges, name)
+        JOIN pg_class AS c ON c.oid = to_regclass('public.' || t.name)
+        UNION ALL
+        SELECT format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', p.oid::regprocedure) FROM pg_proc AS p
+        WHERE p.pronamespace = to_regnamespace('public') AND p.proowner = 'leads_crm_owner'::regrole
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+    IF to_regnamespace('reporting') IS NOT NULL THEN
+        GRANT USAGE ON SCHEMA reporting TO leads_crm_service, leads_crm_reporting;
+        GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO leads_crm_service, leads_crm_reporting;
     END IF;
 END
 $$;

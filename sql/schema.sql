@@ -84,6 +84,11 @@ CREATE FUNCTION public.contacts_truncated() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
+    -- A snapshot from before the table was locked may lack counters that are there by now.
+    IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+        RAISE EXCEPTION 'contacts are not truncated in a transaction that is %', current_setting('transaction_isolation')
+            USING ERRCODE = 'invalid_transaction_state', HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+    END IF;
     PERFORM public.add_to_loads(array_agg(id), array_agg(-current_load::bigint))
     FROM public.operators WHERE current_load > 0
     HAVING count(*) > 0;
@@ -123,35 +128,6 @@ BEGIN
     RETURN NULL;
 END
 $$;
-
-CREATE FUNCTION public.grant_rights() RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'leads_crm_reporting') THEN
-        GRANT USAGE ON SCHEMA reporting TO leads_crm_reporting;
-        GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO leads_crm_reporting;
-    END IF;
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'leads_crm_service') THEN
-        GRANT USAGE ON SCHEMA reporting TO leads_crm_service;
-        GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO leads_crm_service;
-        GRANT SELECT ON public.schema_migrations, public.operators, public.distribution_counts, public.contact_events
-            TO leads_crm_service;
-        GRANT INSERT (name, is_active, max_load), UPDATE (name, is_active, max_load, updated_at)
-            ON public.operators TO leads_crm_service;
-        GRANT SELECT, INSERT, UPDATE ON public.sources, public.leads, public.contacts, public.maintenance_jobs
-            TO leads_crm_service;
-        GRANT SELECT, INSERT, UPDATE, DELETE ON public.operator_source_weights TO leads_crm_service;
-        GRANT SELECT, INSERT, DELETE ON public.assignment_batches TO leads_crm_service;
-        -- It never holds a row; this is what LOCK TABLE asks for.
-        GRANT UPDATE ON public.assignment_gate TO leads_crm_service;
-        GRANT USAGE ON SEQUENCE public.contacts_id_seq, public.leads_id_seq TO leads_crm_service;
-    END IF;
-END
-$$;
-
-COMMENT ON FUNCTION public.grant_rights() IS 'Gives the roles leads_crm_service and leads_crm_reporting, as far as they exist, what they may do; run by the owner.';
 
 CREATE FUNCTION public.operators_refuse_load_by_hand() RETURNS trigger
     LANGUAGE plpgsql
@@ -754,8 +730,6 @@ REVOKE ALL ON FUNCTION public.contacts_inserted() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.contacts_truncated() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.contacts_updated() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION public.grant_rights() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.operators_refuse_load_by_hand() FROM PUBLIC;
 

@@ -11,7 +11,7 @@ extension Diagnosis {
     }
 
     func role(_ connection: inout Connection) throws -> [Finding] {
-        let (user, isSuperuser, isOwner, writesCounters) = try connection.run(DiagnosisStatements.role()).first {
+        let (user, isSuperuser, isOwner, getsRound) = try connection.run(DiagnosisStatements.role()).first {
             (
                 try $0.next(String.self), try $0.next(Bool.self), try $0.next(Bool.self), try $0.next(Bool.self)
             )
@@ -30,14 +30,14 @@ extension Diagnosis {
                     remedy: "\(service); \(user) is for migrate")
             ]
         }
-        guard writesCounters else {
-            return [Finding(.ok, "role", "\(user) is no superuser and cannot write counters")]
+        guard getsRound else {
+            return [Finding(.ok, "role", "\(user) is no superuser, and can neither write counters nor make triggers")]
         }
         return [
             Finding(
-                .warning, "role", "\(user) may write counters, which only triggers should",
-                remedy: "as the tables' owner: REVOKE ALL ON operators, distribution_counts, contact_events FROM "
-                    + "\(user); then as a superuser: GRANT leads_crm_service TO \(user)")
+                .warning, "role", "\(user) may write counters or make triggers, and so get round the guard",
+                remedy: "as the tables' owner: REVOKE ALL ON ALL TABLES IN SCHEMA public FROM \(user); then "
+                    + "as a superuser: GRANT leads_crm_service TO \(user)")
         ]
     }
 

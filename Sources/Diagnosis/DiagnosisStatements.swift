@@ -13,12 +13,14 @@ enum DiagnosisStatements {
         unprepared: """
             SELECT pg_is_in_recovery(), s.setting = 'on',
                 CASE s.source
-                    WHEN 'database' THEN format('ALTER DATABASE %I RESET %s', current_database(), s.name)
-                    WHEN 'user' THEN format('ALTER ROLE %I RESET %s', current_user, s.name)
+                    WHEN 'database' THEN pg_catalog.format('ALTER DATABASE %I RESET %s', current_database(), s.name)
+                    WHEN 'user' THEN pg_catalog.format('ALTER ROLE %I RESET %s', current_user, s.name)
                     WHEN 'database user' THEN
-                        format('ALTER ROLE %I IN DATABASE %I RESET %s', current_user, current_database(), s.name)
-                    WHEN 'client' THEN format('remove %s from PGOPTIONS or from the options in DATABASE_URL', s.name)
-                    ELSE format('ALTER SYSTEM SET %s = off; SELECT pg_reload_conf()', s.name)
+                        pg_catalog.format(
+                            'ALTER ROLE %I IN DATABASE %I RESET %s', current_user, current_database(), s.name)
+                    WHEN 'client' THEN
+                        pg_catalog.format('remove %s from PGOPTIONS or from the options in DATABASE_URL', s.name)
+                    ELSE pg_catalog.format('ALTER SYSTEM SET %s = off; SELECT pg_reload_conf()', s.name)
                 END
             FROM pg_settings AS s WHERE s.name = 'default_transaction_read_only'
             """)
@@ -33,29 +35,33 @@ enum DiagnosisStatements {
                 (SELECT sum(numbackends)::bigint FROM pg_stat_database)
             """)
 
-    /// Who migrates, or what lets this user do it, as far as it may not.
+    /// Who migrates, or what lets this user do it, as far as it may not. The service's role is not meant to.
     static let creation = Statement(
         unprepared: """
-            SELECT format('run leads-crm migrate as %I, who owns the tables', pg_get_userbyid(relowner)) FROM pg_class
-            WHERE oid = to_regclass('schema_migrations') AND NOT pg_has_role(relowner, 'MEMBER')
+            SELECT pg_catalog.format('run leads-crm migrate as %I, who owns the tables', pg_get_userbyid(relowner))
+            FROM pg_class WHERE oid = to_regclass('schema_migrations') AND NOT pg_has_role(relowner, 'MEMBER')
             UNION ALL
-            SELECT format('as the database''s owner: GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user)
-            WHERE to_regclass('schema_migrations') IS NULL AND NOT has_database_privilege(current_database(), 'CREATE')
+            SELECT pg_catalog.format(
+                'as the database''s owner: GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user)
+            WHERE to_regclass('schema_migrations') IS NULL AND current_user <> 'leads_crm_service'
+                AND NOT pg_catalog.has_database_privilege(current_database(), 'CREATE')
             UNION ALL
-            SELECT format('as its owner: GRANT CREATE ON SCHEMA %I TO %I', COALESCE(current_schema(), 'public'), current_user)
-            WHERE to_regclass('schema_migrations') IS NULL
-                AND (current_schema() IS NULL OR NOT has_schema_privilege(current_schema(), 'CREATE'))
+            SELECT pg_catalog.format(
+                'as its owner: GRANT CREATE ON SCHEMA %I TO %I', COALESCE(current_schema(), 'public'), current_user)
+            WHERE to_regclass('schema_migrations') IS NULL AND current_user <> 'leads_crm_service'
+                AND (current_schema() IS NULL OR NOT pg_catalog.has_schema_privilege(current_schema(), 'CREATE'))
             """)
 
     static let hasTables = Statement(
         unprepared: """
             SELECT bool_and(to_regclass(t.name) IS NOT NULL)
                 AND EXISTS (SELECT FROM pg_views WHERE schemaname = 'reporting' AND viewname = 'integrity')
-            FROM unnest(ARRAY['operators', 'sources', 'operator_source_weights', 'leads', 'contacts', 'distribution_counts',
+            FROM pg_catalog.unnest(ARRAY[
+                'operators', 'sources', 'operator_source_weights', 'leads', 'contacts', 'distribution_counts',
                 'contact_events', 'assignment_gate', 'assignment_batches', 'maintenance_jobs']) AS t (name)
             """)
 
-    /// What an instance needs and this user lacks: as `grant_rights()` of `sql/schema.sql`.
+    /// What an instance needs and this user lacks: as `sql/roles.sql` grants it.
     static let rights = Statement(
         unprepared: """
             SELECT string_agg(p.name, ', ' ORDER BY p.place) || ' on ' || t.name
@@ -66,7 +72,7 @@ enum DiagnosisStatements {
                 ('maintenance_jobs', 'SELECT INSERT UPDATE'),
                 ('assignment_batches', 'SELECT INSERT DELETE'), ('schema_migrations', 'SELECT')
             ) AS t (name, privileges)
-            CROSS JOIN unnest(string_to_array(t.privileges, ' ')) WITH ORDINALITY AS p (name, place)
+            CROSS JOIN pg_catalog.unnest(string_to_array(t.privileges, ' ')) WITH ORDINALITY AS p (name, place)
             WHERE NOT has_table_privilege(t.name, p.name)
             GROUP BY t.name
             UNION ALL
@@ -79,7 +85,7 @@ enum DiagnosisStatements {
             GROUP BY c.privilege
             UNION ALL
             SELECT 'USAGE on ' || s.name
-            FROM unnest(ARRAY['leads_id_seq', 'contacts_id_seq']) AS s (name)
+            FROM pg_catalog.unnest(ARRAY['leads_id_seq', 'contacts_id_seq']) AS s (name)
             WHERE NOT has_sequence_privilege(s.name, 'USAGE, UPDATE')
             UNION ALL
             SELECT 'SELECT on reporting.integrity' FROM pg_class AS c
@@ -92,16 +98,24 @@ enum DiagnosisStatements {
         unprepared: """
             SELECT 'as a superuser: psql -f sql/roles.sql'
                 || CASE WHEN current_user <> 'leads_crm_service'
-                    THEN format(', then GRANT leads_crm_service TO %I', current_user) ELSE '' END
+                    THEN pg_catalog.format(', then GRANT leads_crm_service TO %I', current_user) ELSE '' END
             """)
 
-    /// The user, whether it is a superuser, whether it has the owner's rights, whether it may write a counter.
+    /// The user, whether it is a superuser, whether it has the owner's rights, whether it may write a counter or make a
+    /// trigger.
     static let role = Statement(
         unprepared: """
             SELECT current_user::text, r.rolsuper, pg_has_role(c.relowner, 'USAGE'),
-                has_column_privilege(c.oid, 'current_load', 'INSERT, UPDATE') OR has_table_privilege(c.oid, 'TRIGGER')
-                    OR has_table_privilege('distribution_counts', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
-                    OR has_table_privilege('contact_events', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
+                has_column_privilege(c.oid, 'current_load', 'INSERT, UPDATE') OR EXISTS (
+                    SELECT FROM (VALUES
+                        ('operators', 'TRUNCATE, TRIGGER'), ('contacts', 'TRUNCATE, TRIGGER'),
+                        ('distribution_counts', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER'),
+                        ('contact_events', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER'),
+                        ('schema_migrations', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER'),
+                        ('sources', 'TRIGGER'), ('leads', 'TRIGGER'), ('operator_source_weights', 'TRIGGER'),
+                        ('assignment_gate', 'TRIGGER'), ('assignment_batches', 'TRIGGER'), ('maintenance_jobs', 'TRIGGER')
+                    ) AS t (name, privileges)
+                    WHERE has_table_privilege(t.name, t.privileges))
             FROM pg_class AS c, pg_roles AS r WHERE c.oid = to_regclass('operators') AND r.rolname = current_user
             """)
 

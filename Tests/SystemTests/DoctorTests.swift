@@ -77,9 +77,16 @@ extension System {
                     #expect(found?.contains("leads_crm_service in DATABASE_URL") == true, "\(output)")
                 }
                 #expect(finding("role", in: try await run(database.serviceURL))?.hasPrefix("ok") == true)
-                try await Psql(database.url).query("GRANT DELETE ON contact_events TO leads_crm_service")
-                let output = try await run(database.serviceURL)
-                #expect(finding("role", in: output)?.hasPrefix("warn") == true, "\(output)")
+                let psql = try Psql(database.url)
+                for (privilege, table) in [
+                    ("DELETE", "contact_events"), ("TRIGGER", "contacts"), ("TRUNCATE", "contacts"),
+                    ("TRIGGER", "maintenance_jobs"), ("DELETE", "schema_migrations"),
+                ] {
+                    try await psql.query("GRANT \(privilege) ON \(table) TO leads_crm_service")
+                    let output = try await run(database.serviceURL)
+                    #expect(finding("role", in: output)?.hasPrefix("warn") == true, "\(output)")
+                    try await psql.query("REVOKE \(privilege) ON \(table) FROM leads_crm_service")
+                }
             }
         }
 
@@ -116,6 +123,38 @@ extension System {
                 let output = try await run(database.serviceURL)
                 #expect(output.status == 1)
                 #expect(output.standardOutput.contains("leads-crm migrate as leads_crm_owner"), "\(output)")
+            }
+        }
+
+        @Test("The service's role on an empty database is told to migrate, and to be granted nothing")
+        func empty() async throws {
+            try await TestDatabase.with(.none) { database in
+                let output = try await run(database.serviceURL)
+                #expect(output.status == 1)
+                #expect(finding("migrations", in: output)?.contains("leads-crm migrate") == true, "\(output)")
+                #expect(!output.standardOutput.contains("GRANT"), "\(output)")
+            }
+        }
+
+        @Test("What others planted in public is not run")
+        func planted() async throws {
+            try await TestDatabase.with { database in
+                let psql = try Psql(database.url)
+                for signature in [
+                    "format(text, name)", "format(text, name, text)", "format(text, name, name)", "unnest(text[])",
+                    "has_schema_privilege(name, text)", "has_database_privilege(name, text)",
+                ] {
+                    try await psql.query(
+                        """
+                        CREATE FUNCTION public.\(signature) RETURNS boolean LANGUAGE plpgsql
+                        AS $$BEGIN RAISE EXCEPTION 'ran as %', current_user; END$$
+                        """)
+                }
+                let output = try await run(database.url)
+                #expect(output.status == 0, "\(output)")
+                try await psql.query("DROP TABLE assignment_gate")
+                try await psql.query("ALTER TABLE schema_migrations RENAME TO ledger")
+                #expect(!(try await run(database.url)).standardOutput.contains("ran as"))
             }
         }
 

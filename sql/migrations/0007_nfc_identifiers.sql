@@ -10,7 +10,7 @@ BEGIN
         RETURN;
     END IF;
     FOREACH identifier IN ARRAY ARRAY['phone', 'email'] LOOP
-        EXECUTE format(
+        EXECUTE pg_catalog.format(
             $statement$
             UPDATE leads AS l SET %1$I = n.value
             FROM (

@@ -113,6 +113,11 @@ $$;
 CREATE OR REPLACE FUNCTION public.contacts_truncated() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    -- A snapshot from before the table was locked may lack counters that are there by now.
+    IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+        RAISE EXCEPTION 'contacts are not truncated in a transaction that is %', current_setting('transaction_isolation')
+            USING ERRCODE = 'invalid_transaction_state', HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+    END IF;
     PERFORM public.add_to_loads(array_agg(id), array_agg(-current_load::bigint))
     FROM public.operators WHERE current_load > 0
     HAVING count(*) > 0;
@@ -128,8 +133,8 @@ REVOKE EXECUTE ON FUNCTION
     public.operators_refuse_overload(), public.operators_refuse_load_by_hand()
 FROM PUBLIC;
 
--- Whoever was granted whole tables keeps what is no counter. A trigger on a counter's table would run as the owner, so
--- nobody else makes one.
+-- Whoever was granted whole tables keeps what is no counter. A trigger runs as whoever writes to its table, which may be
+-- the owner, so nobody else makes one.
 DO $$
 DECLARE
     columns_to_insert CONSTANT text := '(id, name, is_active, max_load, created_at, updated_at)';
@@ -138,31 +143,40 @@ DECLARE
 BEGIN
     FOR granted IN
         SELECT t.oid::regclass AS name, t.relname = 'operators' AS is_operators,
-            CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee,
+            CASE t.relname
+                WHEN 'schema_migrations' THEN 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER'
+                WHEN 'distribution_counts' THEN 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER'
+                WHEN 'contact_events' THEN 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER'
+                WHEN 'operators' THEN 'INSERT, UPDATE, TRUNCATE, TRIGGER'
+                WHEN 'contacts' THEN 'TRUNCATE, TRIGGER'
+                ELSE 'TRIGGER'
+            END AS taken,
+            CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_get_userbyid(a.grantee)) END AS grantee,
             bool_or(a.privilege_type = 'INSERT') AS may_insert, bool_or(a.privilege_type = 'UPDATE') AS may_update
         FROM pg_class AS t CROSS JOIN LATERAL aclexplode(t.relacl) AS a
         WHERE t.oid IN (
-                'public.operators'::regclass, 'public.distribution_counts'::regclass, 'public.contact_events'::regclass)
+                'public.schema_migrations'::regclass, 'public.operators'::regclass, 'public.sources'::regclass,
+                'public.operator_source_weights'::regclass, 'public.leads'::regclass, 'public.contacts'::regclass,
+                'public.distribution_counts'::regclass, 'public.contact_events'::regclass,
+                'public.assignment_gate'::regclass, 'public.assignment_batches'::regclass)
             AND a.grantee <> t.relowner
         GROUP BY t.oid, t.relname, a.grantee
     LOOP
-        EXECUTE format(
-            'REVOKE INSERT, UPDATE, TRUNCATE, TRIGGER ON %s FROM %s CASCADE', granted.name, granted.grantee);
-        IF NOT granted.is_operators THEN
-            EXECUTE format('REVOKE DELETE ON %s FROM %s CASCADE', granted.name, granted.grantee);
-        ELSIF granted.may_insert THEN
-            EXECUTE format('GRANT INSERT %s ON %s TO %s', columns_to_insert, granted.name, granted.grantee);
+        EXECUTE pg_catalog.format('REVOKE %s ON %s FROM %s CASCADE', granted.taken, granted.name, granted.grantee);
+        IF granted.is_operators AND granted.may_insert THEN
+            EXECUTE pg_catalog.format(
+                'GRANT INSERT %s ON %s TO %s', columns_to_insert, granted.name, granted.grantee);
         END IF;
         IF granted.is_operators AND granted.may_update THEN
-            EXECUTE format('GRANT UPDATE %s ON %s TO %s', columns_to_update, granted.name, granted.grantee);
+            EXECUTE pg_catalog.format(
+                'GRANT UPDATE %s ON %s TO %s', columns_to_update, granted.name, granted.grantee);
         END IF;
     END LOOP;
 END
 $$;
 
--- What each role may do, as far as it exists; sql/roles.sql makes them, and calls this again. A migration that adds a
--- table replaces this function and calls it.
-CREATE FUNCTION public.grant_rights() RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- What each role may do, as far as it exists; sql/roles.sql makes them, and says the same of all tables.
+DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'leads_crm_reporting') THEN
         GRANT USAGE ON SCHEMA reporting TO leads_crm_reporting;
@@ -184,9 +198,3 @@ BEGIN
     END IF;
 END
 $$;
-
-COMMENT ON FUNCTION public.grant_rights() IS
-    'Gives the roles leads_crm_service and leads_crm_reporting, as far as they exist, what they may do; run by the owner.';
-REVOKE EXECUTE ON FUNCTION public.grant_rights() FROM PUBLIC;
-
-SELECT public.grant_rights();

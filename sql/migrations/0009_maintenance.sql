@@ -8,29 +8,20 @@ CREATE TABLE public.maintenance_jobs (
 COMMENT ON TABLE public.maintenance_jobs IS
     'Work that instances do now and then: whoever finds a job due moves due_at on and does it.';
 
--- As before, with the new table.
-CREATE OR REPLACE FUNCTION public.grant_rights() RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- Default privileges may have given it to others, and with it the right to make triggers.
+DO $$
+DECLARE
+    grantee text;
 BEGIN
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'leads_crm_reporting') THEN
-        GRANT USAGE ON SCHEMA reporting TO leads_crm_reporting;
-        GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO leads_crm_reporting;
-    END IF;
+    FOR grantee IN
+        SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_get_userbyid(a.grantee)) END
+        FROM pg_class AS t CROSS JOIN LATERAL aclexplode(t.relacl) AS a
+        WHERE t.oid = 'public.maintenance_jobs'::regclass AND a.grantee <> t.relowner
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON public.maintenance_jobs FROM %s', grantee);
+    END LOOP;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'leads_crm_service') THEN
-        GRANT USAGE ON SCHEMA reporting TO leads_crm_service;
-        GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO leads_crm_service;
-        GRANT SELECT ON public.schema_migrations, public.operators, public.distribution_counts, public.contact_events
-            TO leads_crm_service;
-        GRANT INSERT (name, is_active, max_load), UPDATE (name, is_active, max_load, updated_at)
-            ON public.operators TO leads_crm_service;
-        GRANT SELECT, INSERT, UPDATE ON public.sources, public.leads, public.contacts, public.maintenance_jobs
-            TO leads_crm_service;
-        GRANT SELECT, INSERT, UPDATE, DELETE ON public.operator_source_weights TO leads_crm_service;
-        GRANT SELECT, INSERT, DELETE ON public.assignment_batches TO leads_crm_service;
-        -- It never holds a row; this is what LOCK TABLE asks for.
-        GRANT UPDATE ON public.assignment_gate TO leads_crm_service;
-        GRANT USAGE ON SEQUENCE public.contacts_id_seq, public.leads_id_seq TO leads_crm_service;
+        GRANT SELECT, INSERT, UPDATE ON public.maintenance_jobs TO leads_crm_service;
     END IF;
 END
 $$;
-
-SELECT public.grant_rights();
