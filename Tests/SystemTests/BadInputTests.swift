@@ -179,14 +179,14 @@ extension System {
 
         /// Sends requests to a desk that has one record of each kind, and looks at the answers and at what is stored.
         private func refuses(_ cases: [Case]) async throws {
-            try await Desk.open { desk in
-                let source = try await desk.newSource([desk.newOperator()])
-                _ = try await desk.registerOne(at: source)
-                let before = try await contents(desk)
+            try await Deployment.open { crm in
+                let source = try await crm.newSource([crm.newOperator()])
+                _ = try await crm.registerOne(at: source)
+                let before = try await contents(crm)
                 for bad in cases {
                     let about: Comment = "\(bad.call) \(String(decoding: bad.body.prefix(100), as: UTF8.self))"
                     let call = bad.call.split(separator: " ").map(String.init)
-                    let answer = try await desk.client.send(
+                    let answer = try await crm.client.send(
                         call[0], call[1], headers: ["content-type": bad.contentType],
                         body: call[0] == "GET" ? nil : bad.body)
                     #expect(answer.status == bad.status, about)
@@ -205,19 +205,19 @@ extension System {
                     if !bad.types.isEmpty { #expect(faults.map { $0["type"].string } == bad.types, about) }
                     if bad.location != .absent { #expect(faults.first?["loc"] == bad.location, about) }
                 }
-                #expect(try await contents(desk) == before)
-                #expect(try await desk.client.get("/health").status == 200)
+                #expect(try await contents(crm) == before)
+                #expect(try await crm.client.get("/health").status == 200)
             }
         }
 
         /// All that is stored.
-        private func contents(_ desk: Desk) async throws -> [[[String]]] {
+        private func contents(_ crm: Deployment) async throws -> [[[String]]] {
             var tables: [[[String]]] = []
             for table in [
                 "operators", "sources", "operator_source_weights", "leads", "contacts", "distribution_counts",
                 "contact_events",
             ] {
-                tables.append(try await desk.psql.query("SELECT * FROM \(table) ORDER BY 1, 2"))
+                tables.append(try await crm.psql.query("SELECT * FROM \(table) ORDER BY 1, 2"))
             }
             return tables
         }

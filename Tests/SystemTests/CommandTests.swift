@@ -103,15 +103,15 @@ extension System {
 
         @Test("check names the counters that differ from a recount, and exits with 1")
         func check() async throws {
-            try await Desk.open { desk in
-                let anna = try await desk.newOperator()
-                let source = try await desk.newSource([anna])
-                try await desk.register(3, at: source)
-                let url = ["--database-url", desk.database.url]
+            try await Deployment.open { crm in
+                let anna = try await crm.newOperator()
+                let source = try await crm.newSource([anna])
+                try await crm.register(3, at: source)
+                let url = ["--database-url", crm.database.url]
                 #expect(try await Command.run(["check"] + url).status == 0)
 
                 func setLoad(_ load: Int) async throws {
-                    try await desk.psql.query(
+                    try await crm.psql.query(
                         """
                         BEGIN; ALTER TABLE operators DISABLE TRIGGER USER;
                         UPDATE operators SET current_load = \(load);
@@ -124,11 +124,11 @@ extension System {
                 #expect(load.standardOutput.contains("operator \(anna)"), "\(load)")
                 try await setLoad(3)
 
-                try await desk.psql.query("UPDATE distribution_counts SET contacts_count = contacts_count + 1")
+                try await crm.psql.query("UPDATE distribution_counts SET contacts_count = contacts_count + 1")
                 let count = try await Command.run(["check"] + url)
                 #expect(count.status == 1)
                 #expect(count.standardOutput.contains("source \(source)"), "\(count)")
-                try await desk.psql.query("UPDATE distribution_counts SET contacts_count = contacts_count - 1")
+                try await crm.psql.query("UPDATE distribution_counts SET contacts_count = contacts_count - 1")
             }
         }
 

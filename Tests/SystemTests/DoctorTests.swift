@@ -205,16 +205,16 @@ extension System {
 
         @Test("Every setting that is wrong is a failure; a taken port is a warning")
         func environment() async throws {
-            try await Desk.open { desk in
+            try await Deployment.open { crm in
                 let names = settings.all.map(\.name).filter { !["HOST", "DATABASE_URL"].contains($0) }
                 let output = try await run(
-                    desk.database.url, Dictionary(uniqueKeysWithValues: names.map { ($0, "soon,") }))
+                    crm.database.url, Dictionary(uniqueKeysWithValues: names.map { ($0, "soon,") }))
                 #expect(output.status == 1)
                 let failures = output.standardOutput.split(separator: "\n").filter { $0.hasPrefix("FAIL") }
                 #expect(
                     Set(failures.map { $0.split(separator: " ")[2].filter { $0 != ":" } }) == Set(names), "\(output)")
-                let port = try #require(URLComponents(string: desk.client.baseURL)?.port)
-                let taken = try await run(desk.database.url, ["PORT": String(port)])
+                let port = try #require(URLComponents(string: crm.client.baseURL)?.port)
+                let taken = try await run(crm.database.url, ["PORT": String(port)])
                 #expect(taken.status == 0)
                 #expect(finding("address", in: taken)?.hasPrefix("warn") == true, "\(taken)")
             }

@@ -25,7 +25,7 @@ extension System {
 
         @Test("Ids, times and values are kept, counters and history are right, and new ids go on after the largest")
         func good() async throws {
-            let file = try OldServiceFile(OldServiceFile.schema, OldServiceFile.desk)
+            let file = try OldServiceFile(OldServiceFile.schema, OldServiceFile.crm)
             // The import also works on a database without tables.
             try await TestDatabase.with(.none) { database in
                 let output = try await run(file, database)
@@ -86,7 +86,7 @@ extension System {
 
         @Test("A second import adds nothing and leaves what has changed since; one of a grown file adds what is new")
         func twice() async throws {
-            let file = try OldServiceFile(OldServiceFile.schema, OldServiceFile.desk)
+            let file = try OldServiceFile(OldServiceFile.schema, OldServiceFile.crm)
             try await TestDatabase.with { database in
                 #expect(try await run(file, database).status == 0)
                 let psql = try Psql(database.url)
@@ -111,7 +111,7 @@ extension System {
         @Test("An operator over the limit keeps all contacts and the limit, and gets nothing new")
         func overshoot() async throws {
             let file = try OldServiceFile(
-                OldServiceFile.schema, OldServiceFile.desk,
+                OldServiceFile.schema, OldServiceFile.crm,
                 "UPDATE operators SET max_load = 2 WHERE id = 3;",
                 "INSERT INTO contacts SELECT id + 100, 21, 4, 3, 'active', NULL, created_at, NULL FROM contacts")
             try await TestDatabase.with { database in
@@ -131,7 +131,7 @@ extension System {
         @Test("What breaks the rules is changed as little as they allow, told, and no contact is left out")
         func faults() async throws {
             let file = try OldServiceFile(
-                OldServiceFile.schema, OldServiceFile.desk,
+                OldServiceFile.schema, OldServiceFile.crm,
                 """
                 INSERT INTO leads VALUES (23, 'tg-1', '+7 (900) 123-45-67', ' A@Example.ORG ', 'двойник', '2025-03-07 10:00:00', NULL),
                     (24, '', '8 800', NULL, NULL, NULL, NULL), (25, NULL, '8800', NULL, NULL, '2025-03-07 10:00:00', NULL);
@@ -212,7 +212,7 @@ extension System {
                 ),
             ])
         func refused(damage: String, reason: String) async throws {
-            let file = try OldServiceFile(OldServiceFile.schema, OldServiceFile.desk, damage)
+            let file = try OldServiceFile(OldServiceFile.schema, OldServiceFile.crm, damage)
             try await TestDatabase.with { database in
                 let psql = try Psql(database.url)
                 let before = try await psql.query(Self.everything)
@@ -244,7 +244,7 @@ extension System {
                 "INSERT INTO leads (id, name) VALUES (22, 'x')",
             ])
         func conflict(other: String) async throws {
-            let file = try OldServiceFile(OldServiceFile.schema, OldServiceFile.desk)
+            let file = try OldServiceFile(OldServiceFile.schema, OldServiceFile.crm)
             try await TestDatabase.with { database in
                 let psql = try Psql(database.url)
                 try await psql.query(other)
@@ -259,25 +259,25 @@ extension System {
         @Test("An instance beside it goes on: its requests wait for the import, and nothing is lost or counted twice")
         func runningInstance() async throws {
             let file = try OldServiceFile(
-                OldServiceFile.schema, OldServiceFile.desk,
+                OldServiceFile.schema, OldServiceFile.crm,
                 """
                 WITH RECURSIVE n (id) AS (SELECT 100 UNION ALL SELECT id + 1 FROM n WHERE id < 20100)
                 INSERT INTO contacts SELECT id, 21, 4, 7, 'closed', NULL, '2025-03-08 10:00:00', NULL FROM n
                 """)
-            try await Desk.open { desk in
-                let import1 = try await run(file, desk.database)
+            try await Deployment.open { crm in
+                let import1 = try await run(file, crm.database)
                 #expect(import1.status == 0, "\(import1)")
                 try file.write(
                     """
                     WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 30)
                     INSERT INTO contacts SELECT id, 21, 4, 7, 'closed', NULL, '2025-03-08 10:00:00', NULL FROM n
                     """)
-                async let second = run(file, desk.database)
-                let registered = try await desk.register(200, at: 4)
+                async let second = run(file, crm.database)
+                let registered = try await crm.register(200, at: 4)
                 #expect(try await second.status == 0)
                 #expect(Set(registered).count == 200)
                 #expect(registered.first! > 20100)
-                #expect(try await desk.psql.number("SELECT count(*) FROM contacts") == 3 + 20001 + 30 + 200)
+                #expect(try await crm.psql.number("SELECT count(*) FROM contacts") == 3 + 20001 + 30 + 200)
             }
         }
     }

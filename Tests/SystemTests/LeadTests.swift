@@ -5,44 +5,44 @@ extension System {
     @Suite("Leads")
     struct Leads {
         /// Registers a contact with the given members and returns its lead.
-        private func register(_ desk: Desk, _ source: Int, _ members: [String: JSON]) async throws -> JSON {
+        private func register(_ crm: Deployment, _ source: Int, _ members: [String: JSON]) async throws -> JSON {
             let body = JSON.object(members.merging(["source_id": JSON(source)]) { given, _ in given })
-            let answer = try await desk.client.post("/api/v1/contacts", body)
+            let answer = try await crm.client.post("/api/v1/contacts", body)
             try #require(answer.status == 201, "\(answer)")
             return answer.json["lead"]
         }
 
         @Test("A lead is recognised by external id first, then by phone, then by email")
         func priority() async throws {
-            try await Desk.open { desk in
-                let source = try await desk.newSource()
-                let byID = try await register(desk, source, ["lead_external_id": "e1"])
-                let byPhone = try await register(desk, source, ["lead_phone": "+71"])
-                let byEmail = try await register(desk, source, ["lead_email": "a@b.c"])
+            try await Deployment.open { crm in
+                let source = try await crm.newSource()
+                let byID = try await register(crm, source, ["lead_external_id": "e1"])
+                let byPhone = try await register(crm, source, ["lead_phone": "+71"])
+                let byEmail = try await register(crm, source, ["lead_email": "a@b.c"])
                 #expect(Set([byID, byPhone, byEmail].map { $0["id"] }).count == 3)
 
                 let all: [String: JSON] = [
                     "lead_external_id": "e1", "lead_phone": "+71", "lead_email": "a@b.c",
                 ]
-                #expect(try await register(desk, source, all)["id"] == byID["id"])
+                #expect(try await register(crm, source, all)["id"] == byID["id"])
                 let two = all.filter { $0.key != "lead_external_id" }
-                #expect(try await register(desk, source, two)["id"] == byPhone["id"])
-                #expect(try await register(desk, source, ["lead_email": "a@b.c"])["id"] == byEmail["id"])
+                #expect(try await register(crm, source, two)["id"] == byPhone["id"])
+                #expect(try await register(crm, source, ["lead_email": "a@b.c"])["id"] == byEmail["id"])
                 let unknownID = all.merging(["lead_external_id": "e2"]) { $1 }
-                #expect(try await register(desk, source, unknownID)["id"] == byPhone["id"])
-                #expect(try await desk.psql.number("SELECT count(*) FROM leads") == 3)
+                #expect(try await register(crm, source, unknownID)["id"] == byPhone["id"])
+                #expect(try await crm.psql.number("SELECT count(*) FROM leads") == 3)
             }
         }
 
         @Test("A match fills what the lead lacks and overwrites nothing")
         func fill() async throws {
-            try await Desk.open { desk in
-                let source = try await desk.newSource()
-                let new = try await register(desk, source, ["lead_phone": "+71"])
+            try await Deployment.open { crm in
+                let source = try await crm.newSource()
+                let new = try await register(crm, source, ["lead_phone": "+71"])
                 #expect(new.keys == Shape.lead)
                 #expect(new["name"] == .null)
                 let filled = try await register(
-                    desk, source,
+                    crm, source,
                     ["lead_external_id": "e1", "lead_phone": "+71", "lead_email": "a@b.c", "lead_name": "Пётр"])
                 #expect(filled["id"] == new["id"])
                 #expect(filled["external_id"] == "e1")
@@ -50,7 +50,7 @@ extension System {
                 #expect(filled["name"] == "Пётр")
                 #expect(Shape.isTime(filled["updated_at"]))
                 let again = try await register(
-                    desk, source,
+                    crm, source,
                     ["lead_external_id": "e1", "lead_phone": "+72", "lead_email": "x@y.z", "lead_name": "Иван"])
                 #expect(again == filled)
             }
@@ -58,16 +58,16 @@ extension System {
 
         @Test("A value that belongs to another lead is not taken over, and leads are never merged")
         func noMerge() async throws {
-            try await Desk.open { desk in
-                let source = try await desk.newSource()
-                let first = try await register(desk, source, ["lead_external_id": "e1"])
-                let second = try await register(desk, source, ["lead_phone": "+71", "lead_email": "a@b.c"])
+            try await Deployment.open { crm in
+                let source = try await crm.newSource()
+                let first = try await register(crm, source, ["lead_external_id": "e1"])
+                let second = try await register(crm, source, ["lead_phone": "+71", "lead_email": "a@b.c"])
                 let match = try await register(
-                    desk, source, ["lead_external_id": "e1", "lead_phone": "+71", "lead_email": "new@b.c"])
+                    crm, source, ["lead_external_id": "e1", "lead_phone": "+71", "lead_email": "new@b.c"])
                 #expect(match["id"] == first["id"])
                 #expect(match["phone"] == .null)
                 #expect(match["email"] == "new@b.c")
-                let other = try await desk.client.get("/api/v1/leads/\(second["id"])").json
+                let other = try await crm.client.get("/api/v1/leads/\(second["id"])").json
                 #expect(other["phone"] == "+71")
                 #expect(other["email"] == "a@b.c")
                 #expect(other["external_id"] == .null)
@@ -76,16 +76,16 @@ extension System {
 
         @Test("Without an identifier each contact has a new lead; an empty one counts as none")
         func anonymous() async throws {
-            try await Desk.open { desk in
-                let source = try await desk.newSource()
+            try await Deployment.open { crm in
+                let source = try await crm.newSource()
                 let empty: [String: JSON] = [
                     "lead_external_id": "", "lead_phone": " - ", "lead_email": "  ", "lead_name": "Имя",
                 ]
                 let leads = [
-                    try await register(desk, source, ["lead_name": "Имя"]),
-                    try await register(desk, source, empty),
-                    try await register(desk, source, empty),
-                    try await register(desk, source, ["lead_external_id": .null, "lead_phone": .null]),
+                    try await register(crm, source, ["lead_name": "Имя"]),
+                    try await register(crm, source, empty),
+                    try await register(crm, source, empty),
+                    try await register(crm, source, ["lead_external_id": .null, "lead_phone": .null]),
                 ]
                 #expect(Set(leads.map { $0["id"] }).count == 4)
                 for lead in leads {
@@ -96,20 +96,20 @@ extension System {
 
         @Test("Phones and emails are matched, stored and answered in their normal form")
         func normalisation() async throws {
-            try await Desk.open { desk in
-                let source = try await desk.newSource()
+            try await Deployment.open { crm in
+                let source = try await crm.newSource()
                 let new = try await register(
-                    desk, source, ["lead_phone": "+7 (900) 123-45.67", "lead_email": "  Petr@Example.COM "])
+                    crm, source, ["lead_phone": "+7 (900) 123-45.67", "lead_email": "  Petr@Example.COM "])
                 #expect(new["phone"] == "+79001234567")
                 #expect(new["email"] == "petr@example.com")
-                #expect(try await register(desk, source, ["lead_phone": "+7[900]1234567"])["id"] == new["id"])
-                #expect(try await register(desk, source, ["lead_email": "PETR@example.com"])["id"] == new["id"])
+                #expect(try await register(crm, source, ["lead_phone": "+7[900]1234567"])["id"] == new["id"])
+                #expect(try await register(crm, source, ["lead_email": "PETR@example.com"])["id"] == new["id"])
                 #expect(
-                    try await desk.psql.query("SELECT phone, email FROM leads") == [
+                    try await crm.psql.query("SELECT phone, email FROM leads") == [
                         ["+79001234567", "petr@example.com"]
                     ])
                 for filter in ["phone=%2B7%20900-123-45-67", "email=%20PETR%40Example.com", "phone=%2B79001234567"] {
-                    let found = try await desk.client.get("/api/v1/leads?\(filter)")
+                    let found = try await crm.client.get("/api/v1/leads?\(filter)")
                     #expect(found.json.elements.map { $0["id"] } == [new["id"]], "\(filter)")
                 }
             }
@@ -117,25 +117,25 @@ extension System {
 
         @Test("Leads are read with their contacts, one by one, in a list, and by identifier")
         func read() async throws {
-            try await Desk.open { desk in
-                let source = try await desk.newSource()
-                let first = try await register(desk, source, ["lead_external_id": "e1", "message": "раз"])
-                _ = try await register(desk, source, ["lead_external_id": "e1", "message": "два"])
-                let second = try await register(desk, source, ["lead_email": "a@b.c"])
+            try await Deployment.open { crm in
+                let source = try await crm.newSource()
+                let first = try await register(crm, source, ["lead_external_id": "e1", "message": "раз"])
+                _ = try await register(crm, source, ["lead_external_id": "e1", "message": "два"])
+                let second = try await register(crm, source, ["lead_email": "a@b.c"])
 
-                let one = try await desk.client.get("/api/v1/leads/\(first["id"])")
+                let one = try await crm.client.get("/api/v1/leads/\(first["id"])")
                 #expect(one.status == 200)
                 #expect(one.json.keys == Shape.leadWithContacts)
                 #expect(one.json["contacts"].elements.allSatisfy { $0.keys == Shape.contact })
                 #expect(one.json["contacts"].elements.map { $0["message"] } == ["раз", "два"])
-                let all = try await desk.client.get("/api/v1/leads")
+                let all = try await crm.client.get("/api/v1/leads")
                 #expect(all.status == 200)
                 #expect(all.json.elements.map { $0["id"] } == [first["id"], second["id"]])
                 #expect(all.json[0] == one.json)
-                #expect(try await desk.client.get("/api/v1/leads?external_id=e1").json == [one.json])
-                #expect(try await desk.client.get("/api/v1/leads?external_id=e1&email=a%40b.c").json == [])
+                #expect(try await crm.client.get("/api/v1/leads?external_id=e1").json == [one.json])
+                #expect(try await crm.client.get("/api/v1/leads?external_id=e1&email=a%40b.c").json == [])
 
-                let unknown = try await desk.client.get("/api/v1/leads/77")
+                let unknown = try await crm.client.get("/api/v1/leads/77")
                 #expect(unknown.status == 404)
                 #expect(unknown.json == ["detail": "Lead 77 not found", "code": "lead_not_found"])
             }

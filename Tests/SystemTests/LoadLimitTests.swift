@@ -19,25 +19,25 @@ extension System {
             "In 50 rounds of 200 parallel registrations, with closes and transfers, no operator is ever overloaded and every place is filled",
             arguments: Writers.allCases)
         func neverOverloaded(_ writers: Writers) async throws {
-            try await Desk.open(instances: 3, environment: writers.environment) { desk in
+            try await Deployment.open(instances: 3, environment: writers.environment) { crm in
                 // Operators 0 to 11 share three sources in different ways; the last two only get transfers.
-                let operators = try await inParallel(14) { _ in try await desk.newOperator(maxLoad: 3) }.sorted()
+                let operators = try await inParallel(14) { _ in try await crm.newOperator(maxLoad: 3) }.sorted()
                 let sources = [
-                    try await desk.newSource(Array(operators[0..<6])),
-                    try await desk.newSource(Array(operators[4..<9])),
-                    try await desk.newSource(Array(operators[7..<12])),
+                    try await crm.newSource(Array(operators[0..<6])),
+                    try await crm.newSource(Array(operators[4..<9])),
+                    try await crm.newSource(Array(operators[7..<12])),
                 ]
-                try await LoadWatch(desk.database).watching {
+                try await LoadWatch(crm.database).watching {
                     for round in 1...50 {
                         try await playRound(
-                            desk, sources: sources, operators: operators, psqlWrites: writers == .threeInstancesAndPsql)
+                            crm, sources: sources, operators: operators, psqlWrites: writers == .threeInstancesAndPsql)
                         // psql frees places without a word to the service, which fills them with its next work.
                         if writers == .threeInstancesAndPsql {
-                            for source in sources { _ = try await desk.registerOne(at: source) }
+                            for source in sources { _ = try await crm.registerOne(at: source) }
                         }
-                        try await expectEveryPlaceFilled(desk, operators: operators[..<12])
+                        try await expectEveryPlaceFilled(crm, operators: operators[..<12])
                         if writers != .threeInstancesAndPsql {
-                            #expect(try await desk.psql.number("SELECT count(*) FROM contacts") == 200 * round)
+                            #expect(try await crm.psql.number("SELECT count(*) FROM contacts") == 200 * round)
                         }
                     }
                 }
@@ -45,33 +45,33 @@ extension System {
         }
 
         /// With more contacts waiting at each source than its operators have places, all of them are full.
-        private func expectEveryPlaceFilled(_ desk: Desk, operators: ArraySlice<Int>) async throws {
+        private func expectEveryPlaceFilled(_ crm: Deployment, operators: ArraySlice<Int>) async throws {
             let ids = operators.map(String.init).joined(separator: ", ")
-            let notFull = try await desk.psql.query(
+            let notFull = try await crm.psql.query(
                 "SELECT id, current_load FROM operators WHERE id IN (\(ids)) AND current_load <> 3")
             #expect(notFull.isEmpty, "operators with id and load")
-            let waitingSources = try await desk.psql.number(
+            let waitingSources = try await crm.psql.number(
                 "SELECT count(DISTINCT source_id) FROM contacts WHERE status = 'active' AND operator_id IS NULL")
             #expect(waitingSources == 3)
         }
 
         /// 200 registrations, with half of the contacts held being closed or transferred meanwhile.
-        private func playRound(_ desk: Desk, sources: [Int], operators: [Int], psqlWrites: Bool) async throws {
+        private func playRound(_ crm: Deployment, sources: [Int], operators: [Int], psqlWrites: Bool) async throws {
             enum Call {
                 case register(source: Int)
                 case close(contact: Int)
                 case transfer(contact: Int, to: Int)
             }
-            let held = try await desk.psql.numbers(
+            let held = try await crm.psql.numbers(
                 "SELECT id FROM contacts WHERE status = 'active' AND operator_id IS NOT NULL ORDER BY random() LIMIT 20"
             )
             var calls = (0..<200).map { Call.register(source: sources[$0 % 3]) }
             calls += held.prefix(12).map { .close(contact: $0) }
             calls += held.dropFirst(12).map { .transfer(contact: $0, to: operators.randomElement()!) }
             calls.shuffle()
-            async let psqlIsDone: Void = psqlWrites ? writeFromPsql(desk, sources: sources, operators: operators) : ()
+            async let psqlIsDone: Void = psqlWrites ? writeFromPsql(crm, sources: sources, operators: operators) : ()
             _ = try await inParallel(calls.count, width: calls.count) { [calls] number in
-                let client = desk.client(number)
+                let client = crm.client(number)
                 switch calls[number] {
                 case .register(let source):
                     let answer = try await client.post("/api/v1/contacts", ["source_id": JSON(source)])
@@ -89,8 +89,8 @@ extension System {
         }
 
         /// Inserts and updates contacts in READ COMMITTED, with no regard for limits.
-        private func writeFromPsql(_ desk: Desk, sources: [Int], operators: [Int]) async throws {
-            let psql = try Psql(desk.database.url)
+        private func writeFromPsql(_ crm: Deployment, sources: [Int], operators: [Int]) async throws {
+            let psql = try Psql(crm.database.url)
             let held = "SELECT id FROM contacts WHERE status = 'active' AND operator_id IS NOT NULL"
             for _ in 0..<10 {
                 let (source, anOperator) = (sources.randomElement()!, operators.randomElement()!)
@@ -118,27 +118,27 @@ extension System {
 
         @Test("An operator of two sources, loaded through two instances, has one limit", arguments: ["on", "off"])
         func twoSources(gate: String) async throws {
-            try await Desk.open(
+            try await Deployment.open(
                 instances: 2, environment: ["ASSIGNMENT_GATE": gate, "REQUEST_TIMEOUT": "60"]
-            ) { desk in
-                let anna = try await desk.newOperator(maxLoad: 7)
-                let sources = [try await desk.newSource([anna]), try await desk.newSource([anna])]
-                try await LoadWatch(desk.database).watching {
+            ) { crm in
+                let anna = try await crm.newOperator(maxLoad: 7)
+                let sources = [try await crm.newSource([anna]), try await crm.newSource([anna])]
+                try await LoadWatch(crm.database).watching {
                     let assigned = try await inParallel(200, width: 200) { number in
-                        let answer = try await desk.client(number).post(
+                        let answer = try await crm.client(number).post(
                             "/api/v1/contacts", ["source_id": JSON(sources[number % 2])])
                         #expect(answer.status == 201, "\(answer)")
                         return answer.json["operator_id"] == JSON(anna)
                     }
                     #expect(assigned.count { $0 } == 7)
-                    let held = try await desk.contacts(of: anna)
+                    let held = try await crm.contacts(of: anna)
                     #expect(held.count == 7)
                     _ = try await inParallel(7) { number in
-                        let answer = try await desk.client(number).patch(
+                        let answer = try await crm.client(number).patch(
                             "/api/v1/contacts/\(held[number])", ["status": "closed"])
                         #expect(answer.status == 200, "\(answer)")
                     }
-                    #expect(try await desk.contacts(of: anna).count == 7)
+                    #expect(try await crm.contacts(of: anna).count == 7)
                 }
             }
         }

@@ -7,11 +7,11 @@ extension System {
     struct LoadTests {
         @Test("A clean run: table, checks, JSON, exit status 0; and again on the same database")
         func clean() async throws {
-            try await Desk.open(instances: 2) { desk in
+            try await Deployment.open(instances: 2) { crm in
                 for run in 1...2 {
                     let file = try ScratchDirectory.makeSubdirectory("json") + "/result.json"
                     let output = try await Command.run(
-                        ["loadtest"] + desk.instances.flatMap { ["--url", $0.client.baseURL] }
+                        ["loadtest"] + crm.instances.flatMap { ["--url", $0.client.baseURL] }
                             + "--connections 20 --rate 100 --warmup 1 --duration 2 --sources 2 --operators 6".words
                             + "--close-share 0.3 --duplicate-share 0.5 --max-load 50 --json".words + [file])
                     #expect(output.status == 0, "\(output)")
@@ -38,11 +38,11 @@ extension System {
                     #expect(checks.count == 7)
                     #expect(checks.allSatisfy { $0["is_kept"] != false }, "\(result)")
 
-                    #expect(try await desk.psql.number("SELECT count(*) FROM operators") == 6 * run)
-                    #expect(try await desk.psql.number("SELECT count(*) FROM sources") == 2 * run)
+                    #expect(try await crm.psql.number("SELECT count(*) FROM operators") == 6 * run)
+                    #expect(try await crm.psql.number("SELECT count(*) FROM sources") == 2 * run)
                     let (contacts, leads) = (
-                        try await desk.psql.number("SELECT count(*) FROM contacts"),
-                        try await desk.psql.number("SELECT count(*) FROM leads")
+                        try await crm.psql.number("SELECT count(*) FROM contacts"),
+                        try await crm.psql.number("SELECT count(*) FROM leads")
                     )
                     #expect((0.35...0.65).contains(Double(leads) / Double(contacts)))
                 }
@@ -77,11 +77,11 @@ extension System {
                 ),
             ])
         func broken(promise: String, statement: String) async throws {
-            try await Desk.open { desk in
-                let output = try await interrupted(desk, "--operators 2 --close-share 0.1") {
-                    try await desk.psql.query(statement)
-                    let contacts = try await desk.psql.number("SELECT max(id) FROM contacts")
-                    try await waitForContacts(desk, contacts + 500)
+            try await Deployment.open { crm in
+                let output = try await interrupted(crm, "--operators 2 --close-share 0.1") {
+                    try await crm.psql.query(statement)
+                    let contacts = try await crm.psql.number("SELECT max(id) FROM contacts")
+                    try await waitForContacts(crm, contacts + 500)
                 }
                 #expect(output.status == 1, "\(output)")
                 #expect(output.standardOutput.contains("BROKEN \(promise)"), "\(output)")
@@ -92,8 +92,8 @@ extension System {
 
         @Test("Ctrl-C ends the load and prints the table and the checks; the exit status is theirs")
         func interrupt() async throws {
-            try await Desk.open { desk in
-                let output = try await interrupted(desk, "") {}
+            try await Deployment.open { crm in
+                let output = try await interrupted(crm, "") {}
                 #expect(output.status == 0, "\(output)")
                 #expect(output.standardError.contains("Stopping: what was done is checked first"), "\(output)")
                 for text in ["registrations", "201: ", "load test", "ok     each acknowledged contact present"] {
@@ -104,12 +104,12 @@ extension System {
 
         @Test("A second Ctrl-C ends the program, whatever it waits for")
         func interruptTwice() async throws {
-            try await Desk.open { desk in
-                let command = try start(desk, "")
+            try await Deployment.open { crm in
+                let command = try start(crm, "")
                 defer { command.process.signal(SIGKILL) }
-                try await waitForContacts(desk, 100)
+                try await waitForContacts(crm, 100)
                 // The instance answers nothing any more.
-                let lock = try Psql(desk.database.url)
+                let lock = try Psql(crm.database.url)
                 try await lock.query("BEGIN; LOCK TABLE contacts")
                 try await eventually("the load test ends", within: .seconds(8)) {
                     command.process.signal(SIGINT)
@@ -122,12 +122,12 @@ extension System {
 
         @Test("In an open loop a stall counts for every request that was due meanwhile")
         func stall() async throws {
-            try await Desk.open { desk in
+            try await Deployment.open { crm in
                 let file = try ScratchDirectory.makeSubdirectory("json") + "/result.json"
-                let output = try await interrupted(desk, "--connections 16 --rate 200 --json \(file)") {
-                    try await desk.psql.query(
+                let output = try await interrupted(crm, "--connections 16 --rate 200 --json \(file)") {
+                    try await crm.psql.query(
                         "BEGIN; LOCK TABLE assignment_gate; SELECT pg_sleep(2); COMMIT")
-                    try await waitForContacts(desk, 700)
+                    try await waitForContacts(crm, 700)
                 }
                 #expect(output.status == 0, "\(output)")
                 let result = try JSON(try Data(contentsOf: URL(fileURLWithPath: file)))
@@ -139,8 +139,8 @@ extension System {
 
         @Test("Failed requests are told by kind, and are no broken promise")
         func failures() async throws {
-            try await Desk.open(instances: 2) { desk in
-                let output = try await interrupted(desk, "--connections 8") { try await desk.instances[1].kill() }
+            try await Deployment.open(instances: 2) { crm in
+                let output = try await interrupted(crm, "--connections 8") { try await crm.instances[1].kill() }
                 #expect(output.status == 0, "\(output)")
                 #expect(output.standardOutput.contains(/errors .*connection (closed|refused|reset)/), "\(output)")
             }
@@ -170,27 +170,27 @@ extension System {
             #expect(!"\(output)".contains("S3cret"), "\(output)")
         }
 
-        private func start(_ desk: Desk, _ arguments: String) throws -> Command {
+        private func start(_ crm: Deployment, _ arguments: String) throws -> Command {
             try Command(
-                ["loadtest"] + desk.instances.flatMap { ["--url", $0.client.baseURL] }
+                ["loadtest"] + crm.instances.flatMap { ["--url", $0.client.baseURL] }
                     + "--warmup 0 --duration 600".words + arguments.words)
         }
 
         /// Runs the body in the middle of a load test, then ends the load by Ctrl-C.
         private func interrupted(
-            _ desk: Desk, _ arguments: String, _ body: () async throws -> Void
+            _ crm: Deployment, _ arguments: String, _ body: () async throws -> Void
         ) async throws -> Command.Output {
-            let command = try start(desk, arguments)
+            let command = try start(crm, arguments)
             defer { command.process.signal(SIGKILL) }
-            try await waitForContacts(desk, 200)
+            try await waitForContacts(crm, 200)
             try await body()
             command.process.signal(SIGINT)
             return try await command.end()
         }
 
-        private func waitForContacts(_ desk: Desk, _ count: Int) async throws {
+        private func waitForContacts(_ crm: Deployment, _ count: Int) async throws {
             try await eventually("\(count) contacts") {
-                try await desk.psql.number("SELECT coalesce(max(id), 0) FROM contacts") >= count
+                try await crm.psql.number("SELECT coalesce(max(id), 0) FROM contacts") >= count
             }
         }
     }

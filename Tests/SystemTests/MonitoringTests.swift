@@ -5,8 +5,8 @@ import Testing
 extension System {
     @Suite("Monitoring")
     struct Monitoring {
-        private func metrics(_ desk: Desk) async throws -> [String: Double] {
-            let page = try await desk.client.get("/metrics")
+        private func metrics(_ crm: Deployment) async throws -> [String: Double] {
+            let page = try await crm.client.get("/metrics")
             #expect(page.status == 200)
             return Dictionary(
                 uniqueKeysWithValues: page.text.split(separator: "\n").filter { !$0.hasPrefix("#") }.map { line in
@@ -17,21 +17,21 @@ extension System {
 
         @Test("Metrics count requests and assignments, and tell loads and who waits")
         func counts() async throws {
-            try await Desk.open(environment: ["METRICS_PER_OPERATOR": "1"]) { desk in
-                let operators = [try await desk.newOperator(maxLoad: 1), try await desk.newOperator(maxLoad: 2)]
-                let source = try await desk.newSource(operators)
+            try await Deployment.open(environment: ["METRICS_PER_OPERATOR": "1"]) { crm in
+                let operators = [try await crm.newOperator(maxLoad: 1), try await crm.newOperator(maxLoad: 2)]
+                let source = try await crm.newSource(operators)
                 var contacts: [Int] = []
                 for _ in 1...5 {
-                    let answer = try await desk.client.post("/api/v1/contacts", ["source_id": JSON(source)])
+                    let answer = try await crm.client.post("/api/v1/contacts", ["source_id": JSON(source)])
                     contacts.append(try #require(answer.json["id"].int))
                 }
-                #expect(try await desk.client.post("/api/v1/contacts", ["source_id": 777]).status == 404)
+                #expect(try await crm.client.post("/api/v1/contacts", ["source_id": 777]).status == 404)
                 #expect(
-                    try await desk.client.patch("/api/v1/contacts/\(contacts[0])", ["status": "closed"]).status == 200)
+                    try await crm.client.patch("/api/v1/contacts/\(contacts[0])", ["status": "closed"]).status == 200)
                 #expect(
-                    try await desk.client.patch("/api/v1/contacts/\(contacts[0])", ["status": "active"]).status == 200)
+                    try await crm.client.patch("/api/v1/contacts/\(contacts[0])", ["status": "active"]).status == 200)
 
-                let values = try await metrics(desk)
+                let values = try await metrics(crm)
                 func requests(_ method: String, _ route: String, _ status: Int) -> Double? {
                     values[
                         "http_server_request_duration_seconds_count{http_request_method=\"\(method)\",http_route=\"\(route)\",http_response_status_code=\"\(status)\"}"
@@ -71,9 +71,9 @@ extension System {
 
         @Test("A transaction that is run again is counted under its SQLSTATE")
         func retries() async throws {
-            try await Desk.open { desk in
-                let source = try await desk.newSource([desk.newOperator(maxLoad: 1)])
-                try await desk.psql.query(
+            try await Deployment.open { crm in
+                let source = try await crm.newSource([crm.newOperator(maxLoad: 1)])
+                try await crm.psql.query(
                     """
                     CREATE SEQUENCE attempts;
                     GRANT USAGE ON SEQUENCE attempts TO leads_crm_service;
@@ -85,15 +85,15 @@ extension System {
                     $$;
                     CREATE TRIGGER conflict_once AFTER INSERT ON contacts EXECUTE FUNCTION conflict_once()
                     """)
-                #expect(try await desk.client.post("/api/v1/contacts", ["source_id": JSON(source)]).status == 201)
-                #expect(try await metrics(desk)["leads_crm_transaction_retries_total{sqlstate=\"40001\"}"] == 1)
+                #expect(try await crm.client.post("/api/v1/contacts", ["source_id": JSON(source)]).status == 201)
+                #expect(try await metrics(crm)["leads_crm_transaction_retries_total{sqlstate=\"40001\"}"] == 1)
             }
         }
 
         @Test("The log has a JSON object on each line, finds a request by its id, and tells nothing about people")
         func log() async throws {
-            try await Desk.open(environment: ["LOG_LEVEL": "trace"]) { desk in
-                let source = try await desk.newSource([desk.newOperator(maxLoad: 1)])
+            try await Deployment.open(environment: ["LOG_LEVEL": "trace"]) { crm in
+                let source = try await crm.newSource([crm.newOperator(maxLoad: 1)])
                 let secrets = [
                     "+79005550199", "anna.karenina@example.org", "Anna Karenina", "Call me at noon", "ext-4711",
                 ]
@@ -107,19 +107,19 @@ extension System {
                     "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
                 ]
                 let body = try Array(contact.data)
-                let answer = try await desk.client.send("POST", "/api/v1/contacts", headers: headers, body: body)
+                let answer = try await crm.client.send("POST", "/api/v1/contacts", headers: headers, body: body)
                 #expect(answer.status == 201)
                 #expect(answer[header: "x-request-id"] == "the-one-in-question")
-                _ = try await desk.client.get("/api/v1/leads?phone=%2B79005550199&email=anna.karenina@example.org")
-                _ = try await desk.client.get("/api/v1/anna.karenina@example.org")
+                _ = try await crm.client.get("/api/v1/leads?phone=%2B79005550199&email=anna.karenina@example.org")
+                _ = try await crm.client.get("/api/v1/anna.karenina@example.org")
                 // The database refuses the message and quotes it.
-                try await desk.psql.query("ALTER TABLE leads ADD CONSTRAINT none CHECK (phone <> '+79005550198')")
+                try await crm.psql.query("ALTER TABLE leads ADD CONSTRAINT none CHECK (phone <> '+79005550198')")
                 let refused = Array(#"{"source_id": \#(source), "lead_phone": "+79005550198"}"#.utf8)
                 #expect(
-                    try await desk.client.send("POST", "/api/v1/contacts", headers: headers, body: refused).status
+                    try await crm.client.send("POST", "/api/v1/contacts", headers: headers, body: refused).status
                         == 409)
 
-                let log = desk.instances[0].command.standardError
+                let log = crm.instances[0].command.standardError
                 let lines = try log.split(separator: "\n").map { try JSON(Array($0.utf8)) }
                 #expect(lines.allSatisfy { $0.keys.isSuperset(of: ["time", "level", "logger", "message"]) })
                 let registration = try #require(
@@ -136,8 +136,8 @@ extension System {
 
         @Test("LOG_FORMAT=text writes lines to read; another value is refused")
         func textLog() async throws {
-            try await Desk.open(environment: ["LOG_FORMAT": "text"]) { desk in
-                let line = try #require(desk.instances[0].command.standardError.split(separator: "\n").first)
+            try await Deployment.open(environment: ["LOG_FORMAT": "text"]) { crm in
+                let line = try #require(crm.instances[0].command.standardError.split(separator: "\n").first)
                 #expect(line.wholeMatch(of: /\d{4}-\d\d-\d\dT\S+ info leads-crm.*/) != nil)
             }
             let refused = try await Command.run(["serve", "--database-url", "x"], environment: ["LOG_FORMAT": "xml"])

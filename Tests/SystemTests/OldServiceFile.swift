@@ -22,7 +22,7 @@ struct OldServiceFile {
         """
 
     /// A small desk without faults, with ids that have gaps.
-    static let desk = """
+    static let crm = """
         INSERT INTO operators VALUES (3, 'Анна', 1, 5, '2025-03-01 09:00:00.000001'),
             (7, 'Борис', 0, 10, '2025-03-01 09:05:00');
         INSERT INTO sources VALUES (4, 'Telegram Bot #1', 'Основной бот', '2025-03-01 09:00:00.5');

@@ -58,13 +58,13 @@ extension System {
 
         @Test("Connections that the server ends in a burst are opened again, and nothing is lost or doubled")
         func terminatedConnections() async throws {
-            try await Desk.open(instances: 2) { desk in
-                let source = try await desk.newSource([desk.newOperator(maxLoad: 1_000_000)])
-                let traffic = Traffic(desk.instances.map(\.client), source: source)
+            try await Deployment.open(instances: 2) { crm in
+                let source = try await crm.newSource([crm.newOperator(maxLoad: 1_000_000)])
+                let traffic = Traffic(crm.instances.map(\.client), source: source)
                 try await traffic.flow(width: 32) {
                     for _ in 1...20 {
                         try await traffic.advance(by: 20)
-                        try await desk.psql.query(
+                        try await crm.psql.query(
                             """
                             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                             WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -74,7 +74,7 @@ extension System {
                 }
                 #expect(traffic.unanswered(by: 0) + traffic.unanswered(by: 1) == 0)
                 #expect(traffic.refusals.allSatisfy { $0.answer.status == 503 }, "\(traffic.refusals)")
-                try await traffic.expectStored(desk.psql)
+                try await traffic.expectStored(crm.psql)
             }
         }
     }

@@ -35,9 +35,9 @@ extension System {
 
         @Test("A file that cannot be written whole: exit status 1, and its name on standard error")
         func unwrittenFile() async throws {
-            try await Desk.open { desk in
+            try await Deployment.open { crm in
                 let output = try await Command.run(
-                    ["loadtest", "--url", desk.client.baseURL, "--duration", "0.1", "--warmup", "0"]
+                    ["loadtest", "--url", crm.client.baseURL, "--duration", "0.1", "--warmup", "0"]
                         + ["--operators", "1", "--connections", "1", "--json", "/dev/full"])
                 #expect(output.status == 1)
                 #expect(output.standardError.contains("/dev/full: No space left"), "\(output)")

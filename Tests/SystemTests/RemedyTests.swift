@@ -8,8 +8,8 @@ extension System {
     struct Remedies {
         @Test("A port that is taken: which one, and how to take another; the private PostgreSQL is stopped again")
         func takenPort() async throws {
-            try await Desk.open { desk in
-                let port = try #require(URL(string: desk.client.baseURL)?.port)
+            try await Deployment.open { crm in
+                let port = try #require(URL(string: crm.client.baseURL)?.port)
                 let directory = try ScratchDirectory.makeSubdirectory("taken")
                 let output = try await Command(["serve", "--port", "\(port)"], in: directory).end()
                 #expect(output.status == 1)

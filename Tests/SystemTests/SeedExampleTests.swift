@@ -45,26 +45,26 @@ extension System {
 
         @Test("Its curl command lines work as printed, in their order")
         func commandLines() async throws {
-            try await Desk.open { desk in
-                let first = try await run(Self.createOperator, on: desk)
+            try await Deployment.open { crm in
+                let first = try await run(Self.createOperator, on: crm)
                 #expect(first["id"] == 1)
                 #expect(first["name"] == "Иван Иванов")
                 #expect(first["is_active"] == true)
                 #expect(first["max_load"] == 15)
                 // The distribution names a second operator.
-                #expect(try await run(Self.createOperator, on: desk)["id"] == 2)
+                #expect(try await run(Self.createOperator, on: crm)["id"] == 2)
 
-                let source = try await run(Self.createSource, on: desk)
+                let source = try await run(Self.createSource, on: crm)
                 #expect(source["id"] == 1)
                 #expect(source["name"] == "Telegram Bot #1")
                 #expect(source["description"] == "Основной бот")
 
-                let weights = try await run(Self.setDistribution, on: desk)
+                let weights = try await run(Self.setDistribution, on: crm)
                 #expect(weights.elements.map { $0["operator_id"] } == [1, 2])
                 #expect(weights.elements.map { $0["source_id"] } == [1, 1])
                 #expect(weights.elements.map { $0["weight"] } == [10, 30])
 
-                let contact = try await run(Self.registerContact, on: desk)
+                let contact = try await run(Self.registerContact, on: crm)
                 #expect(contact["lead"]["phone"] == "+79001234567")
                 #expect(contact["lead"]["name"] == "Петр Петров")
                 #expect(contact["message"] == "Хочу узнать о продукте")
@@ -72,19 +72,19 @@ extension System {
                 #expect([1, 2].contains(contact["operator_id"]))
                 #expect(contact["source"] == source)
 
-                let leads = try await desk.client.get("/api/v1/leads").json
+                let leads = try await crm.client.get("/api/v1/leads").json
                 #expect(leads[0]["contacts"][0]["id"] == contact["id"])
-                let counts = try await desk.client.get("/api/v1/contacts/stats/distribution").json
+                let counts = try await crm.client.get("/api/v1/contacts/stats/distribution").json
                 #expect(counts[0]["operator_id"] == contact["operator_id"])
                 #expect(counts[0]["contacts_count"] == 1)
             }
         }
 
         /// Runs a command line with nothing but the address replaced.
-        private func run(_ commandLine: String, on desk: Desk) async throws -> JSON {
+        private func run(_ commandLine: String, on crm: Deployment) async throws -> JSON {
             let directory = try ScratchDirectory.makeSubdirectory("curl")
             let curl = try ChildProcess(
-                ["sh", "-c", commandLine.replacing("http://localhost:8000", with: desk.client.baseURL)],
+                ["sh", "-c", commandLine.replacing("http://localhost:8000", with: crm.client.baseURL)],
                 in: directory, streams: .files(in: directory))
             #expect(try await curl.end() == 0)
             return try JSON(FileManager.default.contents(atPath: directory + "/stdout") ?? Data())

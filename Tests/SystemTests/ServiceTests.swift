@@ -6,24 +6,24 @@ extension System {
     struct Service {
         @Test("Health, the root, the description and the documentation are served")
         func pages() async throws {
-            try await Desk.open { desk in
-                let health = try await desk.client.get("/health")
+            try await Deployment.open { crm in
+                let health = try await crm.client.get("/health")
                 #expect(health.status == 200)
                 #expect(health.json == ["status": "ok"])
 
-                let root = try await desk.client.send("GET", "/", headers: ["accept": "application/json"])
+                let root = try await crm.client.send("GET", "/", headers: ["accept": "application/json"])
                 #expect(root.status == 200)
                 #expect(root.json.keys == ["message", "version", "docs"])
                 #expect(root.json["docs"] == "/docs")
-                let page = try await desk.client.send("GET", "/", headers: ["accept": "text/html,*/*;q=0.8"])
+                let page = try await crm.client.send("GET", "/", headers: ["accept": "text/html,*/*;q=0.8"])
                 #expect(page.status == 200)
                 #expect(page[header: "content-type"]?.hasPrefix("text/html") == true)
                 #expect(page.text.contains("<html"))
 
-                let docs = try await desk.client.get("/docs")
+                let docs = try await crm.client.get("/docs")
                 #expect(docs.status == 200)
                 #expect(docs[header: "content-type"]?.hasPrefix("text/html") == true)
-                let description = try await desk.client.get("/openapi.json")
+                let description = try await crm.client.get("/openapi.json")
                 #expect(description.status == 200)
                 #expect(description[header: "content-type"] == "application/json")
                 #expect(description.json["openapi"].string?.hasPrefix("3.") == true)
@@ -47,13 +47,13 @@ extension System {
 
         @Test("A method that a path does not have is refused, and Allow says which it has")
         func methods() async throws {
-            try await Desk.open { desk in
+            try await Deployment.open { crm in
                 for (path, methods) in Self.paths {
                     let path = path.replacing(/\{.*\}/, with: "1")
                     for method in Set(["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"]).subtracting(
                         methods)
                     {
-                        let answer = try await desk.client.send(method, path)
+                        let answer = try await crm.client.send(method, path)
                         #expect(answer.status == 405, "\(method) \(path)")
                         #expect(
                             answer.json == ["detail": "Method Not Allowed", "code": "method_not_allowed"],
@@ -67,10 +67,10 @@ extension System {
 
         @Test("An unknown path is not found, whatever the method")
         func unknownPaths() async throws {
-            try await Desk.open { desk in
+            try await Deployment.open { crm in
                 for path in ["/api", "/api/v1", "/api/v2/operators", "/api/v1/operators/1/2", "/operators", "/x%20y"] {
                     for method in ["GET", "POST", "DELETE", "PROPFIND"] {
-                        let answer = try await desk.client.send(method, path)
+                        let answer = try await crm.client.send(method, path)
                         #expect(answer.status == 404, "\(method) \(path)")
                         #expect(answer.json == ["detail": "Not Found", "code": "not_found"], "\(method) \(path)")
                     }
@@ -80,23 +80,23 @@ extension System {
 
         @Test("On loopback an instance goes by loopback's names, or by those that ALLOWED_HOSTS has in their place")
         func hosts() async throws {
-            try await Desk.open { desk in
+            try await Deployment.open { crm in
                 for host in ["localhost", "127.0.0.1:8000"] {
-                    try await expect(200, from: "/api/v1/leads", of: desk, as: host)
+                    try await expect(200, from: "/api/v1/leads", of: crm, as: host)
                 }
-                try await expect(421, from: "/api/v1/leads", of: desk, as: "evil.example")
-                try await expect(200, from: "/readyz", of: desk, as: "evil.example")
+                try await expect(421, from: "/api/v1/leads", of: crm, as: "evil.example")
+                try await expect(200, from: "/readyz", of: crm, as: "evil.example")
             }
-            try await Desk.open(environment: ["HOST": "127.1"]) { desk in
-                try await expect(200, from: "/api/v1/leads", of: desk, as: "127.0.0.1")
-                try await expect(421, from: "/api/v1/leads", of: desk, as: "evil.example")
+            try await Deployment.open(environment: ["HOST": "127.1"]) { crm in
+                try await expect(200, from: "/api/v1/leads", of: crm, as: "127.0.0.1")
+                try await expect(421, from: "/api/v1/leads", of: crm, as: "evil.example")
             }
-            try await Desk.open(environment: ["ALLOWED_HOSTS": "crm.example, 127.0.0.1"]) { desk in
-                try await expect(200, from: "/api/v1/leads", of: desk, as: "crm.example:8000")
-                try await expect(421, from: "/api/v1/leads", of: desk, as: "localhost")
+            try await Deployment.open(environment: ["ALLOWED_HOSTS": "crm.example, 127.0.0.1"]) { crm in
+                try await expect(200, from: "/api/v1/leads", of: crm, as: "crm.example:8000")
+                try await expect(421, from: "/api/v1/leads", of: crm, as: "localhost")
             }
-            try await Desk.open(environment: ["HOST": "0.0.0.0"]) { desk in
-                try await expect(200, from: "/api/v1/leads", of: desk, as: "crm.example")
+            try await Deployment.open(environment: ["HOST": "0.0.0.0"]) { crm in
+                try await expect(200, from: "/api/v1/leads", of: crm, as: "crm.example")
             }
             let refused = try await Command.run(
                 ["serve", "--database-url", "x"], environment: ["ALLOWED_HOSTS": "a,,b"])
@@ -104,38 +104,38 @@ extension System {
             #expect(refused.standardError.contains("ALLOWED_HOSTS must be host names separated by commas, or *."))
         }
 
-        private func expect(_ status: Int, from path: String, of desk: Desk, as host: String) async throws {
-            let answer = try await desk.client.send("GET", path, headers: ["host": host])
+        private func expect(_ status: Int, from path: String, of crm: Deployment, as host: String) async throws {
+            let answer = try await crm.client.send("GET", path, headers: ["host": host])
             #expect(answer.status == status, "\(host)")
         }
 
         @Test("A browser's page of another site changes nothing")
         func crossSite() async throws {
-            try await Desk.open { desk in
+            try await Deployment.open { crm in
                 let body = Array(#"{"name": "x"}"#.utf8)
                 let json = ["content-type": "application/json"]
                 for (headers, status) in [
                     ([:], 415), (["content-type": "text/plain"], 415),
                     (json.merging(["sec-fetch-site": "cross-site"]) { $1 }, 403),
                     (json.merging(["origin": "http://evil.example"]) { $1 }, 403),
-                    (json.merging(["origin": desk.client.baseURL]) { $1 }, 201),
+                    (json.merging(["origin": crm.client.baseURL]) { $1 }, 201),
                 ] as [([String: String], Int)] {
-                    let answer = try await desk.client.send("POST", "/api/v1/sources", headers: headers, body: body)
+                    let answer = try await crm.client.send("POST", "/api/v1/sources", headers: headers, body: body)
                     #expect(answer.status == status, "\(headers)")
                     #expect(answer[header: "x-content-type-options"] == "nosniff", "\(headers)")
                     #expect(answer[header: "cache-control"] == "no-store", "\(headers)")
                 }
-                #expect(try await desk.client.get("/api/v1/sources").json.elements.count == 1)
+                #expect(try await crm.client.get("/api/v1/sources").json.elements.count == 1)
             }
         }
 
         @Test("HEAD answers like GET, without the body")
         func head() async throws {
-            try await Desk.open { desk in
-                let id = try await desk.newOperator()
+            try await Deployment.open { crm in
+                let id = try await crm.newOperator()
                 for path in ["/", "/health", "/api/v1/operators", "/api/v1/operators/\(id)", "/api/v1/operators/77"] {
-                    let get = try await desk.client.get(path)
-                    let head = try await desk.client.send("HEAD", path)
+                    let get = try await crm.client.get(path)
+                    let head = try await crm.client.send("HEAD", path)
                     #expect(head.status == get.status, "\(path)")
                     #expect(head[header: "content-type"] == get[header: "content-type"])
                     #expect(head[header: "content-length"] == get[header: "content-length"])
@@ -146,11 +146,11 @@ extension System {
 
         @Test("Who accepts problem details gets errors as RFC 9457 has them")
         func problemDetails() async throws {
-            try await Desk.open { desk in
+            try await Deployment.open { crm in
                 let headers = [
                     "accept": "application/problem+json, application/json", "content-type": "application/json",
                 ]
-                let notFound = try await desk.client.send("GET", "/api/v1/operators/7", headers: headers)
+                let notFound = try await crm.client.send("GET", "/api/v1/operators/7", headers: headers)
                 #expect(notFound.status == 404)
                 #expect(notFound[header: "content-type"] == "application/problem+json")
                 #expect(notFound.json.keys == ["type", "title", "status", "detail", "code"])
@@ -159,7 +159,7 @@ extension System {
                 #expect(notFound.json["status"] == 404)
                 #expect(notFound.json["detail"] == "Operator 7 not found")
 
-                let invalid = try await desk.client.send(
+                let invalid = try await crm.client.send(
                     "POST", "/api/v1/operators", headers: headers, body: Array(#"{"max_load": 0}"#.utf8))
                 #expect(invalid.status == 422)
                 #expect(invalid[header: "content-type"] == "application/problem+json")
@@ -167,7 +167,7 @@ extension System {
                 #expect(invalid.json["detail"].string != nil)
                 #expect(invalid.json["errors"].elements.map { $0["type"] } == ["missing", "greater_than_equal"])
 
-                let created = try await desk.client.send(
+                let created = try await crm.client.send(
                     "POST", "/api/v1/operators", headers: headers, body: Array(#"{"name": "x"}"#.utf8))
                 #expect(created.status == 201)
                 #expect(created[header: "content-type"] == "application/json")

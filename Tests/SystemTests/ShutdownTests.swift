@@ -7,38 +7,38 @@ extension System {
     struct Shutdown {
         @Test("SIGTERM in a burst: nothing is stored that was not answered, and the exit status is 0")
         func burst() async throws {
-            try await Desk.open(instances: 2) { desk in
-                let source = try await desk.newSource([desk.newOperator(maxLoad: 100_000)])
-                let traffic = Traffic(desk.instances.map(\.client), source: source)
+            try await Deployment.open(instances: 2) { crm in
+                let source = try await crm.newSource([crm.newOperator(maxLoad: 100_000)])
+                let traffic = Traffic(crm.instances.map(\.client), source: source)
                 try await traffic.flow(width: 40) {
                     try await traffic.advance(by: 200)
-                    #expect(try await desk.instances[0].stop() == 0)
+                    #expect(try await crm.instances[0].stop() == 0)
                     try await traffic.advance(by: 200)
                 }
                 #expect(traffic.unanswered(by: 0) > 0, "the instance was stopped in the middle of the burst")
                 #expect(traffic.unanswered(by: 1) == 0)
                 #expect(traffic.refusals.allSatisfy { $0.answer.status == 503 }, "\(traffic.refusals)")
-                try await traffic.expectStored(desk.psql, onlyAcknowledged: true)
+                try await traffic.expectStored(crm.psql, onlyAcknowledged: true)
             }
         }
 
         @Test("What waits for the database when SIGTERM comes is still done and answered")
         func waiting() async throws {
-            try await Desk.open { desk in
-                let source = try await desk.newSource([desk.newOperator(maxLoad: 100)])
-                let blocker = try Psql(desk.database.url)
+            try await Deployment.open { crm in
+                let source = try await crm.newSource([crm.newOperator(maxLoad: 100)])
+                let blocker = try Psql(crm.database.url)
                 try await blocker.query("BEGIN")
                 try await blocker.query("LOCK TABLE contacts IN ACCESS EXCLUSIVE MODE")
-                let port = try #require(URL(string: desk.client.baseURL)?.port)
+                let port = try #require(URL(string: crm.client.baseURL)?.port)
                 let connections = try (1...20).map { _ in try KeptConnection(to: port) }
                 for connection in connections {
                     try connection.send("POST /api/v1/contacts", body: #"{"source_id": \#(source)}"#)
                 }
                 try await eventually("the instance has read all requests") { try !hasUnreadBytes(port: port) }
                 try await eventually("a transaction waits for the lock") {
-                    try await desk.psql.number("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0
+                    try await crm.psql.number("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0
                 }
-                desk.instances[0].command.process.signal(SIGTERM)
+                crm.instances[0].command.process.signal(SIGTERM)
                 try await eventually("the instance takes no more connections") {
                     (try? KeptConnection(to: port)) == nil
                 }
@@ -47,24 +47,24 @@ extension System {
                     let answer = await connection.answer()
                     #expect(answer.hasPrefix("HTTP/1.1 201 "), "\(answer)")
                 }
-                #expect(try await desk.instances[0].command.process.end() == 0)
-                #expect(try await desk.psql.number("SELECT count(*) FROM contacts") == connections.count)
+                #expect(try await crm.instances[0].command.process.end() == 0)
+                #expect(try await crm.psql.number("SELECT count(*) FROM contacts") == connections.count)
             }
         }
 
         @Test("The first Ctrl-C says that it stops, the second one ends it at once, whatever is in flight")
         func twice() async throws {
-            try await Desk.open(environment: ["REQUEST_TIMEOUT": "60", "SHUTDOWN_GRACE": "60"]) { desk in
-                let source = try await desk.newSource([desk.newOperator()])
-                let blocker = try Psql(desk.database.url)
+            try await Deployment.open(environment: ["REQUEST_TIMEOUT": "60", "SHUTDOWN_GRACE": "60"]) { crm in
+                let source = try await crm.newSource([crm.newOperator()])
+                let blocker = try Psql(crm.database.url)
                 try await blocker.query("BEGIN")
                 try await blocker.query("LOCK TABLE contacts IN ACCESS EXCLUSIVE MODE")
-                let connection = try KeptConnection(to: try #require(URL(string: desk.client.baseURL)?.port))
+                let connection = try KeptConnection(to: try #require(URL(string: crm.client.baseURL)?.port))
                 try connection.send("POST /api/v1/contacts", body: #"{"source_id": \#(source)}"#)
                 try await eventually("the request waits for the lock") {
-                    try await desk.psql.number("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0
+                    try await crm.psql.number("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0
                 }
-                let command = desk.instances[0].command
+                let command = crm.instances[0].command
                 command.process.signal(SIGINT)
                 try await eventually("it says that it stops") {
                     command.standardOutput.contains("Stopping: requests in flight are answered first")

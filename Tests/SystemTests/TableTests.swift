@@ -115,12 +115,12 @@ extension System {
 
         @Test("A table has times to the second, --csv and --json all of them; --limit says that it leaves out rows")
         func limit() async throws {
-            try await Desk.open { desk in
-                let source = try await desk.newSource([desk.newOperator()])
-                try await desk.register(3, at: source)
+            try await Deployment.open { crm in
+                let source = try await crm.newSource([crm.newOperator()])
+                try await crm.register(3, at: source)
                 func report(_ arguments: String...) async throws -> String {
                     let output = try await Command.run(
-                        ["report", "contacts", "--database-url", desk.database.url] + arguments)
+                        ["report", "contacts", "--database-url", crm.database.url] + arguments)
                     #expect(output.status == 0, "\(output)")
                     return output.standardOutput
                 }

@@ -13,8 +13,8 @@ extension System {
         @Test("Weights 10 and 30 give two operators a quarter and three quarters of 20,000 contacts")
         func shares() async throws {
             try await expectBelowBound {
-                try await sample(maxLoadOfTheSecond: 1_000_000) { desk, anna, boris in
-                    (try await desk.contacts(of: anna).count, try await desk.contacts(of: boris).count)
+                try await sample(maxLoadOfTheSecond: 1_000_000) { crm, anna, boris in
+                    (try await crm.contacts(of: anna).count, try await crm.contacts(of: boris).count)
                 }
             }
         }
@@ -22,8 +22,8 @@ extension System {
         @Test("So they do until one operator is full; then the other gets every contact")
         func untilFull() async throws {
             try await expectBelowBound {
-                try await sample(maxLoadOfTheSecond: 7_500) { desk, anna, boris in
-                    let (annas, boriss) = (try await desk.contacts(of: anna), try await desk.contacts(of: boris))
+                try await sample(maxLoadOfTheSecond: 7_500) { crm, anna, boris in
+                    let (annas, boriss) = (try await crm.contacts(of: anna), try await crm.contacts(of: boris))
                     #expect(boriss.count == 7_500)
                     #expect(annas.count == 12_500)
                     // Ids are in the order of assignment.
@@ -34,21 +34,21 @@ extension System {
 
         /// Registers 20,000 contacts at a source of two operators with weights 10 and 30, and counts.
         private func sample(
-            maxLoadOfTheSecond: Int, count: @escaping (Desk, Int, Int) async throws -> (Int, Int)
+            maxLoadOfTheSecond: Int, count: @escaping (Deployment, Int, Int) async throws -> (Int, Int)
         ) async throws -> (Int, Int) {
             var counts = (0, 0)
-            try await Desk.open { desk in
-                let anna = try await desk.newOperator(maxLoad: 1_000_000)
-                let boris = try await desk.newOperator(maxLoad: maxLoadOfTheSecond)
-                let source = try await desk.newSource()
-                try await desk.setWeights(of: source, [anna: 10, boris: 30])
+            try await Deployment.open { crm in
+                let anna = try await crm.newOperator(maxLoad: 1_000_000)
+                let boris = try await crm.newOperator(maxLoad: maxLoadOfTheSecond)
+                let source = try await crm.newSource()
+                try await crm.setWeights(of: source, [anna: 10, boris: 30])
                 let body = Array(#"{"source_id": \#(source)}"#.utf8)
                 _ = try await inParallel(20_000, width: 128) { _ in
-                    let answer = try await desk.client.send(
+                    let answer = try await crm.client.send(
                         "POST", "/api/v1/contacts", headers: ["content-type": "application/json"], body: body)
                     #expect(answer.status == 201, "\(answer)")
                 }
-                counts = try await count(desk, anna, boris)
+                counts = try await count(crm, anna, boris)
             }
             return counts
         }

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// A database with the instances that serve it, and psql to look behind their backs.
-struct Desk: Sendable {
+struct Deployment: Sendable {
     let database: TestDatabase
     let psql: Psql
     let instances: [Instance]
@@ -18,11 +18,11 @@ struct Desk: Sendable {
     ///
     /// - Parameter environment: Settings of the instances.
     static func open(
-        instances count: Int = 1, environment: [String: String] = [:], _ body: (Desk) async throws -> Void
+        instances count: Int = 1, environment: [String: String] = [:], _ body: (Deployment) async throws -> Void
     ) async throws {
         try await TestDatabase.with { database in
             try await withInstances(count, on: database.serviceURL, environment: environment) { instances in
-                try await body(Desk(database: database, psql: Psql(database.url), instances: instances))
+                try await body(Deployment(database: database, psql: Psql(database.url), instances: instances))
             }
             let check = try await Command.run(["check", "--database-url", database.serviceURL])
             #expect(check.status == 0, "\(check)")
