@@ -44,7 +44,7 @@ public final class LoadTest: Sendable {
         let seen = try await Observation.make(of: fixture, ledger, with: api) {
             console.show(progress: "checking: \(grouped($0)) of \(total) listed")
         }
-        outcome.checks = Check.all(fixture, ledger, seen)
+        outcome.checks = PromiseCheck.all(fixture, ledger, seen)
         console.print(outcome.checks.map(\.line).joined(separator: "\n"))
         if let waiting = seen.active[nil] {
             console.print("\nWaiting for an operator: \(counted(waiting, "contact")).")

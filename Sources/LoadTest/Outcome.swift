@@ -34,7 +34,7 @@ public struct Outcome: Sendable, Encodable {
     /// Seconds of processor that this program itself used in the measured time.
     public let processorSeconds: Double
     /// Empty until the load is over.
-    public var checks: [Check] = []
+    public var checks: [PromiseCheck] = []
 
     init(_ options: Options, _ tally: Tally, seconds: Double, processorSeconds: Double) {
         self.options = options
@@ -92,7 +92,7 @@ extension Outcome {
     }
 }
 
-extension Check {
+extension PromiseCheck {
     /// A line for people.
     var line: String {
         let verdict =

@@ -178,7 +178,7 @@ struct CheckTests {
     private func broken(_ change: (inout Ledger, inout Observation) -> Void) -> (broken: [String], open: [String]) {
         var (ledger, seen) = (ledger, seen)
         change(&ledger, &seen)
-        let checks = Check.all(fixture, ledger, seen)
+        let checks = PromiseCheck.all(fixture, ledger, seen)
         return (checks.filter { $0.isKept == false }.map(\.promise), checks.filter { $0.isKept == nil }.map(\.promise))
     }
 
@@ -250,6 +250,6 @@ struct CheckTests {
         let full = Fixture(run: "1", operators: [1, 2], sources: fixture.sources, maxLoad: 2_000)
         var seen = seen
         even(&seen)
-        #expect(Check.all(full, ledger, seen).last?.isKept == nil)
+        #expect(PromiseCheck.all(full, ledger, seen).last?.isKept == nil)
     }
 }

@@ -14,7 +14,7 @@ extension System {
                 // The operators have room for all, because a contact that waits may get an operator after it was acknowledged.
                 let operators = try await inParallel(5) { _ in try await crm.newOperator(maxLoad: 100_000) }
                 let source = try await crm.newSource(operators)
-                let traffic = Traffic(crm.instances.map(\.client), source: source)
+                let traffic = RegistrationTraffic(crm.instances.map(\.client), source: source)
                 try await LoadWatch(crm.database).watching {
                     try await traffic.flow(width: 60) {
                         try await traffic.advance(by: 300)

@@ -23,7 +23,7 @@ extension System {
             try await withInstances(2, on: postgres.url, environment: ["REQUEST_TIMEOUT": "2"]) { instances in
                 let client = instances[0].client
                 let source = try await client.post("/api/v1/sources", ["name": "Bot"]).json["id"].int
-                let traffic = Traffic(instances.map(\.client), source: try #require(source))
+                let traffic = RegistrationTraffic(instances.map(\.client), source: try #require(source))
                 let restarted = try await traffic.flow(width: 16) {
                     try await traffic.advance(by: 100)
                     kill(try postgres.processID, end.signal)
@@ -60,7 +60,7 @@ extension System {
         func terminatedConnections() async throws {
             try await Deployment.open(instances: 2) { crm in
                 let source = try await crm.newSource([crm.newOperator(maxLoad: 1_000_000)])
-                let traffic = Traffic(crm.instances.map(\.client), source: source)
+                let traffic = RegistrationTraffic(crm.instances.map(\.client), source: source)
                 try await traffic.flow(width: 32) {
                     for _ in 1...20 {
                         try await traffic.advance(by: 20)

@@ -9,7 +9,7 @@ extension System {
         func burst() async throws {
             try await Deployment.open(instances: 2) { crm in
                 let source = try await crm.newSource([crm.newOperator(maxLoad: 100_000)])
-                let traffic = Traffic(crm.instances.map(\.client), source: source)
+                let traffic = RegistrationTraffic(crm.instances.map(\.client), source: source)
                 try await traffic.flow(width: 40) {
                     try await traffic.advance(by: 200)
                     #expect(try await crm.instances[0].stop() == 0)

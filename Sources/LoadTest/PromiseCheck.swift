@@ -1,5 +1,5 @@
 /// A promise of the service, compared with what the load test has seen.
-public struct Check: Sendable, Encodable, Equatable {
+public struct PromiseCheck: Sendable, Encodable, Equatable {
     public let promise: String
     /// Whether the promise was kept; `nil` if the run does not tell.
     public let isKept: Bool?
@@ -61,23 +61,23 @@ struct Observation: Sendable {
     }
 }
 
-extension Check {
+extension PromiseCheck {
     /// The probability below which a deviation of the shares is taken for a fault, for all sources of a run together.
     private static let significance = 1e-6
 
-    static func all(_ fixture: Fixture, _ ledger: Ledger, _ seen: Observation) -> [Check] {
+    static func all(_ fixture: Fixture, _ ledger: Ledger, _ seen: Observation) -> [PromiseCheck] {
         [
             loads(fixture, seen), present(ledger, seen), once(ledger), closed(ledger, seen), stored(ledger, seen),
             counts(ledger, seen), shares(fixture, seen),
         ]
     }
 
-    private static func loads(_ fixture: Fixture, _ seen: Observation) -> Check {
+    private static func loads(_ fixture: Fixture, _ seen: Observation) -> PromiseCheck {
         let loads = seen.operators.map { ($0.id, max($0.currentLoad, seen.active[$0.id] ?? 0), $0.maxLoad) }
         let over = loads.filter { $1 > $2 }.map { "operator \($0) has \($1) of \($2)" }
         let highest = loads.max { $0.1 < $1.1 }.map { "highest load \(grouped($0.1)) of \(grouped($0.2))" } ?? ""
         let isComplete = seen.operators.count == fixture.operators.count
-        return Check(
+        return PromiseCheck(
             promise: "no load over its limit", isKept: over.isEmpty && isComplete,
             detail: !over.isEmpty
                 ? examples(over, of: over.count)
@@ -85,22 +85,22 @@ extension Check {
                     ? highest : "listed: \(seen.operators.count) of \(counted(fixture.operators.count, "operator"))")
     }
 
-    private static func present(_ ledger: Ledger, _ seen: Observation) -> Check {
-        Check(
+    private static func present(_ ledger: Ledger, _ seen: Observation) -> PromiseCheck {
+        PromiseCheck(
             promise: "each acknowledged contact present", isKept: seen.missing.count == 0,
             detail: seen.missing.count == 0
                 ? counted(ledger.registered.count, "contact")
                 : "missing: " + examples(seen.missing.lowest(5).map(String.init), of: seen.missing.count))
     }
 
-    private static func once(_ ledger: Ledger) -> Check {
-        Check(
+    private static func once(_ ledger: Ledger) -> PromiseCheck {
+        PromiseCheck(
             promise: "nothing acknowledged twice", isKept: ledger.repeated == 0,
             detail: ledger.repeated == 0 ? "" : "\(counted(ledger.repeated, "id")) came again")
     }
 
-    private static func closed(_ ledger: Ledger, _ seen: Observation) -> Check {
-        Check(
+    private static func closed(_ ledger: Ledger, _ seen: Observation) -> PromiseCheck {
+        PromiseCheck(
             promise: "what was closed stays closed",
             isKept: ledger.closed.count == 0 ? nil : seen.reopened.count == 0,
             detail: seen.reopened.count == 0
@@ -109,31 +109,31 @@ extension Check {
     }
 
     /// Checks that no other registrations are stored than those acknowledged, and some of those of unknown outcome.
-    private static func stored(_ ledger: Ledger, _ seen: Observation) -> Check {
+    private static func stored(_ ledger: Ledger, _ seen: Observation) -> PromiseCheck {
         let surplus = seen.listed.values.reduce(0, +) + seen.missing.count - ledger.registered.count
-        return Check(
+        return PromiseCheck(
             promise: "nothing stored that was refused", isKept: surplus <= ledger.unknown,
             detail: surplus == 0 && ledger.unknown == 0
                 ? ""
                 : "\(grouped(surplus)) more than acknowledged, \(grouped(ledger.unknown)) of unknown outcome")
     }
 
-    private static func counts(_ ledger: Ledger, _ seen: Observation) -> Check {
+    private static func counts(_ ledger: Ledger, _ seen: Observation) -> PromiseCheck {
         let pairs = Set(seen.listed.keys).union(seen.counted.keys)
         let difference = pairs.reduce(0) { $0 + abs((seen.listed[$1] ?? 0) - (seen.counted[$1] ?? 0)) }
-        return Check(
+        return PromiseCheck(
             // A registration of unknown outcome may have been committed between the list and the count.
             promise: "stats/distribution agrees with the lists", isKept: difference <= ledger.unknown,
             detail: difference == 0 ? "" : "differs by \(grouped(difference))")
     }
 
-    private static func shares(_ fixture: Fixture, _ seen: Observation) -> Check {
+    private static func shares(_ fixture: Fixture, _ seen: Observation) -> PromiseCheck {
         func isNeverFull(_ id: Int64) -> Bool {
             fixture.sources.reduce(0) { $0 + (seen.listed[.init(source: $1.id, operator: id)] ?? 0) } < fixture.maxLoad
         }
         let promise = "shares follow the weights"
         guard fixture.operators.allSatisfy(isNeverFull) else {
-            return Check(promise: promise, isKept: nil, detail: "operators were full")
+            return PromiseCheck(promise: promise, isKept: nil, detail: "operators were full")
         }
         let probabilities = fixture.sources.compactMap { source in
             ChiSquare.probability(
@@ -142,9 +142,9 @@ extension Check {
             ).map { (source.id, $0) }
         }
         guard let least = probabilities.min(by: { $0.1 < $1.1 }) else {
-            return Check(promise: promise, isKept: nil, detail: "too few contacts or operators")
+            return PromiseCheck(promise: promise, isKept: nil, detail: "too few contacts or operators")
         }
-        return Check(
+        return PromiseCheck(
             promise: promise, isKept: least.1 >= significance / Double(probabilities.count),
             detail: "chi-square, source \(least.0): p = \(significant(least.1))"
                 + (probabilities.count > 1 ? ", the least of \(probabilities.count)" : ""))

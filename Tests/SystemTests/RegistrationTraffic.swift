@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Clients that register contacts, one after another each, and remember what they were told.
-final class Traffic: Sendable {
+final class RegistrationTraffic: Sendable {
     private let clients: [Client]
     private let source: Int
     private let state = Mutex(State())
