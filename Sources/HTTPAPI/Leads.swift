@@ -13,10 +13,16 @@ extension RouteGroup {
                 reads: { (page: $0.page(), filter: $0.leadFilter()) },
                 answers: .list(
                     of: LeadWithContacts.self,
-                    "The leads that all filters let through, by id. An empty filter lets all through.",
+                    """
+                    The leads that all filters let through, by id. A filter of which nothing is left once it is normalised, such \
+                    as an empty one, lets none through.
+                    """,
                     example: [LeadWithContacts.example])
             ) { api, input in
-                try await input.page.answer(by: \.lead.id.rawValue) { try await api.crm.leads(input.filter, $0) }
+                try await input.page.answer(by: \.lead.id.rawValue) { page in
+                    guard let filter = input.filter else { return Listing(elements: []) }
+                    return try await api.crm.leads(filter, page)
+                }
             },
             Route(
                 .get, "/api/v1/leads/{lead_id}", "get_lead", scope: .read, "Get a lead", errors: [.leadNotFound],
@@ -38,14 +44,18 @@ extension RouteGroup {
 }
 
 extension Input {
-    fileprivate mutating func leadFilter() -> LeadIdentity {
-        LeadIdentity(
-            externalID: query("external_id", .text(), as: "ExternalIDFilter", "Only the lead with this external id."),
-            phone: query(
-                "phone", .text(), as: "PhoneFilter", "Only the lead with this phone, however it is punctuated.",
-                example: "+7 900 123-45-67"),
-            email: query(
-                "email", .text(), as: "EmailFilter", "Only the lead with this email, in upper or lower case."))
+    /// `nil` if a filter is given that no lead can have: whoever asks for nobody must not get everybody.
+    fileprivate mutating func leadFilter() -> LeadIdentity? {
+        let externalID = query("external_id", .text(), as: "ExternalIDFilter", "Only the lead with this external id.")
+        let phone = query(
+            "phone", .text(), as: "PhoneFilter", "Only the lead with this phone, however it is punctuated.",
+            example: "+7 900 123-45-67")
+        let email = query(
+            "email", .text(), as: "EmailFilter", "Only the lead with this email, in upper or lower case.")
+        let filter = LeadIdentity(externalID: externalID, phone: phone, email: email)
+        let isKept = (filter.externalID == nil) == (externalID == nil) && (filter.phone == nil) == (phone == nil)
+            && (filter.email == nil) == (email == nil)
+        return isKept ? filter : nil
     }
 }
 

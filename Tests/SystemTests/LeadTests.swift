@@ -134,6 +134,9 @@ extension System {
                 #expect(all.json[0] == one.json)
                 #expect(try await crm.client.get("/api/v1/leads?external_id=e1").json == [one.json])
                 #expect(try await crm.client.get("/api/v1/leads?external_id=e1&email=a%40b.c").json == [])
+                for filter in ["email=", "email=%20", "phone=-", "external_id=", "email=a%40b.c&phone="] {
+                    #expect(try await crm.client.get("/api/v1/leads?\(filter)").json == [], "\(filter)")
+                }
 
                 let unknown = try await crm.client.get("/api/v1/leads/77")
                 #expect(unknown.status == 404)

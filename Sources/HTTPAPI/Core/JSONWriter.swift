@@ -50,7 +50,7 @@ extension String: JSONEncodable {
             var start = 0
             for (index, byte) in utf8.enumerated() where Self.needsEscape(byte) {
                 json.bytes.append(contentsOf: utf8[start..<index])
-                json.bytes.append(contentsOf: Self.escape(byte).utf8)
+                json.bytes.append(contentsOf: Self.escapes[Int(byte)].utf8)
                 start = index + 1
             }
             json.bytes.append(contentsOf: utf8[start...])
@@ -61,6 +61,9 @@ extension String: JSONEncodable {
     private static func needsEscape(_ byte: UInt8) -> Bool {
         byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
     }
+
+    /// By the byte, up to the backslash, the last one that needs it.
+    private static let escapes = (0...UInt8(ascii: "\\")).map(escape)
 
     private static func escape(_ byte: UInt8) -> String {
         switch Unicode.Scalar(byte) {
