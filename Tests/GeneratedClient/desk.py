@@ -13,7 +13,8 @@ from leads_crm_client.models import (
     ContactUpdate,
     ContactWithDetails,
     DistributionUpdate,
-    Error,
+    NotFoundError,
+    NotFoundErrorCode,
     Operator,
     OperatorCreate,
     OperatorWeight,
@@ -78,7 +79,7 @@ def main() -> None:
         assert load(client, operator) == 1
 
         unknown = register_contact.sync(client=client, body=ContactCreate(source_id=source.id + 1))
-        assert "not found" in expect(Error, unknown).detail
+        assert expect(NotFoundError, unknown).code is NotFoundErrorCode.SOURCE_NOT_FOUND
         invalid = create_operator.sync(client=client, body=OperatorCreate(name="Мария", max_load=0))
         assert expect(ValidationError, invalid).detail[0].loc == ["body", "max_load"]
 
