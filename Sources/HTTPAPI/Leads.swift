@@ -19,7 +19,7 @@ extension RouteGroup {
                     """,
                     example: [LeadWithContacts.example])
             ) { api, input in
-                try await input.page.answer(by: \.lead.id.rawValue) { page in
+                try await input.page.answer(by: \LeadWithContacts.lead.id.rawValue) { page in
                     guard let filter = input.filter else { return Listing(elements: []) }
                     return try await api.crm.leads(filter, page)
                 }
@@ -53,9 +53,9 @@ extension Input {
         let email = query(
             "email", .text(), as: "EmailFilter", "Only the lead with this email, in upper or lower case.")
         let filter = LeadIdentity(externalID: externalID, phone: phone, email: email)
-        let isKept = (filter.externalID == nil) == (externalID == nil) && (filter.phone == nil) == (phone == nil)
-            && (filter.email == nil) == (email == nil)
-        return isKept ? filter : nil
+        let given = [externalID, phone, email].count { $0 != nil }
+        let left = [filter.externalID, filter.phone, filter.email].count { $0 != nil }
+        return left == given ? filter : nil
     }
 }
 
