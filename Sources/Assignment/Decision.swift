@@ -1,4 +1,4 @@
-public import Distribution
+import Distribution
 public import Model
 
 /// What a batch leads to: the answers, true once the changes are durable, and the changes.

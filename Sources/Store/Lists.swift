@@ -1,4 +1,4 @@
-public import Model
+import Model
 public import Postgres
 
 /// A read, or a write that changes no load: one flight, its rows decoded on the connection's thread.

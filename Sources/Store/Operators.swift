@@ -1,5 +1,5 @@
 public import Model
-public import Postgres
+import Postgres
 
 extension Operator {
     static let columns = "o.id, o.name, o.is_active, o.max_load, o.current_load, o.created_at, o.updated_at"

@@ -1,5 +1,5 @@
 public import Model
-public import Postgres
+import Postgres
 
 extension Source {
     static let columns = "s.id, s.name, s.description, s.created_at"
