@@ -1,7 +1,6 @@
 import CRM
 import HTTPTypes
 import Model
-import Postgres
 
 extension RouteGroup {
     static let contacts = RouteGroup(

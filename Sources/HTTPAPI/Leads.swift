@@ -2,7 +2,6 @@ import CRM
 import HTTPTypes
 import Hummingbird
 import Model
-import Postgres
 
 extension RouteGroup {
     static let leads = RouteGroup(

@@ -1,5 +1,4 @@
 import Model
-import Postgres
 
 extension ID: JSONEncodable {
     static var schema: Schema { Int64.schema.adding(["minimum": 1, "maximum": .integer(.max)]) }
