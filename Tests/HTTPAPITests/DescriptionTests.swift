@@ -23,6 +23,16 @@ import Testing
         #expect(try await response.text == String(decoding: Description.document(version: "1.2.3"), as: UTF8.self))
     }
 
+    @Test("A name stands for one schema")
+    func names() {
+        let schemas = RouteGroup.all.flatMap { $0.routes }.flatMap { route in
+            (route.success.content.map(\.schema) + [route.body?.schema].compactMap(\.self)).flatMap(\.components)
+        }
+        for same in Dictionary(grouping: schemas, by: \.name).values {
+            #expect(same.allSatisfy { $0.definition == same[0].definition }, "\(same[0].name!)")
+        }
+    }
+
     @Test("The example of each body is read without a fault")
     func bodyExamples() async throws {
         for route in RouteGroup.all.flatMap({ $0.routes }) {

@@ -155,7 +155,11 @@ import Testing
         #expect(try await wrongMethod.text == #"{"detail":"Method Not Allowed","code":"method_not_allowed"}"#)
 
         for target in ["/api/v1/leads?phone=%zz", "/api/v1/operators/%ff"] {
-            #expect(try await send(.get, target).status == .badRequest)
+            let malformed = try await send(.get, target)
+            #expect(malformed.status == .badRequest)
+            #expect(
+                try await malformed.text
+                    == #"{"detail":"The URL is not correctly percent-encoded","code":"malformed_target"}"#)
         }
     }
 
@@ -287,6 +291,8 @@ import Testing
         #expect(try await send(.post, "/api/v1/sources", body: whole + " ").status == .contentTooLarge)
         let declared = try await send(.post, "/api/v1/sources", headers: [.contentLength: "1048577"])
         #expect(declared.status == .contentTooLarge)
+        #expect(
+            try await declared.text == #"{"detail":"The body must not be larger than 1 MiB","code":"body_too_large"}"#)
     }
 
     @Test("A URL may have 16 KiB and no more")
@@ -345,6 +351,7 @@ import Testing
         struct Disconnected: Error {}
         let head = HTTPRequest(method: .post, scheme: nil, authority: nil, path: "/")
         let route = Self.route(.post) { _ = $0.body(NewSource.self, example: [:]) }
+        #expect(ErrorAnswer(Refusal.unreadableBody).code == .malformedBody)
         await #expect(throws: Refusal.unreadableBody) {
             _ = try await Input(Request(head: head, body: body(Disconnected())), for: route, parameters: [])
         }
@@ -379,20 +386,21 @@ import Testing
 
 @Suite struct ErrorAnswerTests {
     @Test(
-        "Each error of the CRM has its status and its words",
+        "Each error of the CRM has its code, its status and its words",
         arguments: [
-            (.operatorNotFound(OperatorID(7)), 404, "Operator 7 not found"),
-            (.sourceNotFound(SourceID(-7)), 404, "Source -7 not found"),
-            (.leadNotFound(LeadID(7)), 404, "Lead 7 not found"),
-            (.contactNotFound(ContactID(7)), 404, "Contact 7 not found"),
-            (.sourceNameTaken("x"), 400, "Source with name 'x' already exists"),
-            (.operatorInactive(OperatorID(7)), 409, "Operator 7 is not active"),
-            (.operatorFull(OperatorID(7)), 409, "Operator 7 has no room for another contact"),
-            (.contactClosed(ContactID(7)), 409, "Contact 7 is closed"),
-            (.rejected, 409, "The change conflicts with what is stored and was not made"),
-        ] as [(CRMError, Int, String)])
-    func errors(_ error: CRMError, status: Int, detail: String) {
+            (.operatorNotFound(OperatorID(7)), .operatorNotFound, 404, "Operator 7 not found"),
+            (.sourceNotFound(SourceID(-7)), .sourceNotFound, 404, "Source -7 not found"),
+            (.leadNotFound(LeadID(7)), .leadNotFound, 404, "Lead 7 not found"),
+            (.contactNotFound(ContactID(7)), .contactNotFound, 404, "Contact 7 not found"),
+            (.sourceNameTaken("x"), .sourceNameTaken, 400, "Source with name 'x' already exists"),
+            (.operatorInactive(OperatorID(7)), .operatorInactive, 409, "Operator 7 is not active"),
+            (.operatorFull(OperatorID(7)), .operatorFull, 409, "Operator 7 has no room for another contact"),
+            (.contactClosed(ContactID(7)), .contactClosed, 409, "Contact 7 is closed"),
+            (.rejected, .rejected, 409, "The change conflicts with what is stored and was not made"),
+        ] as [(CRMError, ErrorCode, Int, String)])
+    func errors(_ error: CRMError, code: ErrorCode, status: Int, detail: String) {
         let answer = ErrorAnswer(error)
+        #expect(answer.code == code)
         #expect(answer.status.code == status)
         #expect(answer.detail == detail)
         #expect(answer.headers.isEmpty)
@@ -401,15 +409,16 @@ import Testing
     @Test(
         "What cannot be done now may be tried again in a second",
         arguments: [
-            (.queueFull, "Too many requests are waiting; try again"),
-            (.deadline, "The request could not be completed in time and changed nothing; try again"),
-            (.database, "The database is not available; try again"),
-            (.readOnly, "The database is read-only"),
-            (.migrationsPending, "The database lacks migrations of this version"),
-            (.shuttingDown, "The service is shutting down"),
-        ] as [(CRMError.Unavailable, String)])
-    func unavailable(_ reason: CRMError.Unavailable, detail: String) {
+            (.queueFull, .queueFull, "Too many requests are waiting; try again"),
+            (.deadline, .deadline, "The request could not be completed in time and changed nothing; try again"),
+            (.database, .databaseUnavailable, "The database is not available; try again"),
+            (.readOnly, .readOnly, "The database is read-only"),
+            (.migrationsPending, .migrationsPending, "The database lacks migrations of this version"),
+            (.shuttingDown, .shuttingDown, "The service is shutting down"),
+        ] as [(CRMError.Unavailable, ErrorCode, String)])
+    func unavailable(_ reason: CRMError.Unavailable, code: ErrorCode, detail: String) {
         let answer = ErrorAnswer(CRMError.unavailable(reason))
+        #expect(answer.code == code)
         #expect(answer.status == .serviceUnavailable)
         #expect(answer.detail == detail)
         #expect(answer.headers[.retryAfter] == "1")
@@ -418,6 +427,7 @@ import Testing
     @Test("What may have been done is not to be repeated unseen")
     func outcomeUnknown() {
         let answer = ErrorAnswer(CRMError.unavailable(.outcomeUnknown))
+        #expect(answer.code == .outcomeUnknown)
         #expect(answer.status == .serviceUnavailable)
         #expect(answer.detail == "The database did not confirm in time; the change may or may not have been made")
         #expect(answer.headers[.retryAfter] == nil)

@@ -209,6 +209,7 @@ extension System {
                 _ = try await crm.client.patch(path, ["status": "closed"])
                 let closed = try await crm.client.patch(path, ["operator_id": JSON(boris)])
                 #expect(closed.status == 409)
+                #expect(closed.json["code"] == "contact_closed")
                 #expect(try await crm.contacts(of: boris).isEmpty)
             }
         }
