@@ -47,6 +47,8 @@ extension String: JSONEncodable {
         json.bytes.append(UInt8(ascii: "\""))
         var text = self
         text.withUTF8 { utf8 in
+            // Most texts have nothing to escape, and are copied at once.
+            guard utf8.contains(where: Self.needsEscape) else { return json.bytes.append(contentsOf: utf8) }
             var start = 0
             for (index, byte) in utf8.enumerated() where Self.needsEscape(byte) {
                 json.bytes.append(contentsOf: utf8[start..<index])
