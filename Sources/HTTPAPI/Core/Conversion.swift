@@ -149,12 +149,6 @@ extension JSON {
 }
 
 extension String {
-    /// Whether the bytes are the same. To compare characters, of which some are equal that differ in their bytes, can
-    /// take a hundred times as long.
-    func hasBytes(of other: String) -> Bool {
-        utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
-    }
-
     fileprivate func hasByte(_ byte: UInt8) -> Bool {
         utf8.withContiguousStorageIfAvailable { $0.contains(byte) } ?? utf8.contains(byte)
     }

@@ -1,3 +1,5 @@
+import Model
+
 /// What is read from an object in a body, each of its fields declared once, to be read and to be described.
 protocol JSONReadable {
     /// Its name among the schemas of the description.
