@@ -164,7 +164,7 @@ enum AssignmentStatements {
     /// The `$2` contacts that wait longest at each of these sources, and one more where more wait.
     static let waitingLonger = Statement(
         """
-        SELECT c.id, n.id
+        SELECT c.id, n.id, $2::bigint
         FROM unnest($1::bigint[]) AS n (id)
         CROSS JOIN LATERAL (
             SELECT c.id FROM contacts AS c

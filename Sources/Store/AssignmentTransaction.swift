@@ -99,31 +99,30 @@ public struct AssignmentTransaction: Sendable {
     private var operatorIDs: Parameter { .int8Array(batch.operators.map(\.rawValue)) }
 
     private func readWaiting(into snapshot: inout Snapshot, on connection: inout Connection) throws {
-        let query = AssignmentStatements.waiting(
-            .int8Array(batch.sources.map(\.rawValue)), contactIDs, operatorIDs, .int8(Int64(batch.commands.count)),
-            .int8(Self.admissionLimit))
-        var counts: [SourceID: Int64] = [:]
-        var share: Int64 = 0
-        _ = try connection.run(query).map { row in
-            let (id, source) = (try row.next(ContactID.self), try row.next(SourceID.self))
-            snapshot.waiting[id] = source
-            counts[source, default: 0] += 1
-            // One more than the source's share: it comes last, as the rows of a source are in id order.
-            share = try row.next()
-            if counts[source]! > share { snapshot.unread[source] = id }
+        /// Answers the share of a source: how many contacts of each were asked for.
+        func take(_ query: Query) throws -> Int64 {
+            var counts: [SourceID: Int64] = [:]
+            var share: Int64 = 0
+            snapshot.unread = [:]
+            _ = try connection.run(query).map { row in
+                let (id, source) = (try row.next(ContactID.self), try row.next(SourceID.self))
+                share = try row.next()
+                snapshot.waiting[id] = source
+                counts[source, default: 0] += 1
+                // One more than the share: it comes last, as the rows of a source are in id order.
+                if counts[source]! > share { snapshot.unread[source] = id }
+            }
+            return share
         }
+        let share = try take(
+            AssignmentStatements.waiting(
+                .int8Array(batch.sources.map(\.rawValue)), contactIDs, operatorIDs, .int8(Int64(batch.commands.count)),
+                .int8(Self.admissionLimit)))
         // Where nearly all wait at few of the sources, those get what the others did not use.
         let larger = Self.admissionLimit / Int64(max(1, snapshot.unread.count))
         guard !snapshot.unread.isEmpty, larger > 2 * share else { return }
         let sources = Parameter.int8Array(snapshot.unread.keys.map(\.rawValue))
-        counts = [:]
-        snapshot.unread = [:]
-        _ = try connection.run(AssignmentStatements.waitingLonger(sources, .int8(larger))).map { row in
-            let (id, source) = (try row.next(ContactID.self), try row.next(SourceID.self))
-            snapshot.waiting[id] = source
-            counts[source, default: 0] += 1
-            if counts[source]! > larger { snapshot.unread[source] = id }
-        }
+        _ = try take(AssignmentStatements.waitingLonger(sources, .int8(larger)))
     }
 
     private func read(into snapshot: inout Snapshot, on connection: inout Connection) throws -> [NewIDs] {
