@@ -11,7 +11,7 @@ struct Maintenance: Sendable {
         repeat {
             for job in MaintenanceJob.all {
                 do {
-                    guard try await crm.run(ClaimMaintenance(job)) else { continue }
+                    guard try await crm.run(ClaimMaintenance(job.name, every: job.interval)) else { continue }
                     while try await crm.run(Maintain(job)), !Task.isCancelled {}
                 } catch {
                     logger.debug("maintenance put off: \(error)")

@@ -12,7 +12,7 @@ struct Sweep: Sendable {
         // Twice in an interval, so that one that is not yet due does not make it two.
         while (try? await Task.sleep(for: interval / 2)) != nil {
             guard let sources = try? await crm.run(Fetch.backlog()), !sources.isEmpty,
-                (try? await crm.run(ClaimMaintenance(sweepEvery: interval / 2))) == true
+                (try? await crm.run(ClaimMaintenance("sweep", every: interval / 2))) == true
             else { continue }
             crm.admitWaiting(at: sources)
         }

@@ -3,8 +3,8 @@ public import Postgres
 
 /// Work on the database that one instance does now and then, whichever comes when it is due.
 public struct MaintenanceJob: Sendable {
-    fileprivate let name: String
-    fileprivate let interval: Duration
+    public let name: String
+    public let interval: Duration
     /// Does a part of the work, short enough that nobody waits for it, and answers how many rows it was.
     fileprivate let step: Statement
     /// How many rows a part has, unless it is the last one.
@@ -47,14 +47,8 @@ public struct ClaimMaintenance: Transaction {
     private let name: String
     private let interval: Duration
 
-    public init(_ job: MaintenanceJob) {
-        name = job.name
-        interval = job.interval
-    }
-
-    /// The sweep, for an instance that would do it as often as the interval says.
-    public init(sweepEvery interval: Duration) {
-        name = "sweep"
+    public init(_ name: String, every interval: Duration) {
+        self.name = name
         self.interval = interval
     }
 

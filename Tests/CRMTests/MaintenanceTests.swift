@@ -13,7 +13,7 @@ import Testing
         try await TestDatabase.with { database in
             var first = try Connection(ConnectionConfiguration(url: database.serviceURL))
             var second = try Connection(ConnectionConfiguration(url: database.serviceURL))
-            let claim = ClaimMaintenance(.forgetBatches)
+            let claim = ClaimMaintenance("job", every: .seconds(60))
             #expect(try claim.run(on: &first))
             #expect(try !claim.run(on: &first) && !claim.run(on: &second))
             try await Psql(database.url).query("UPDATE maintenance_jobs SET due_at = now()")
