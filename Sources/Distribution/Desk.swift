@@ -97,7 +97,11 @@ public struct Desk: Sendable {
 
     /// The sources at which contacts are left waiting though there is room, because not all who wait were known.
     public var backlog: Set<SourceID> {
-        unread.filter { source in shares[source]?.contains { isAvailable($0.operatorID) } ?? false }
+        unread.filter(hasRoom(at:))
+    }
+
+    private func hasRoom(at source: SourceID) -> Bool {
+        shares[source]?.contains { isAvailable($0.operatorID) } ?? false
     }
 
     /// Picks an available operator of the source with probability weight / sum of the available ones' weights.
@@ -154,7 +158,7 @@ public struct Desk: Sendable {
                     waiting[source]!.removeFirst()
                 }
                 guard let contact = waiting[source]?.first, oldest.map({ contact < $0.contact }) ?? true,
-                    shares[source]?.contains(where: { isAvailable($0.operatorID) }) ?? false
+                    hasRoom(at: source)
                 else { continue }
                 oldest = (contact, source)
             }
