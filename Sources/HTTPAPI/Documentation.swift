@@ -105,27 +105,20 @@ public struct Documentation: Sendable {
     /// A page whose script loads the assets or, where they cannot be had, shows the description by itself.
     private func page(titled title: String, script: Asset, style: Asset? = nil) -> Response {
         let styleTag = style.map { "<link rel=\"stylesheet\" href=\(location(of: $0))>" } ?? ""
-        let page = """
-            <!DOCTYPE html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8">
-            <meta name="viewport" content="width=device-width, initial-scale=1">
-            <link rel="icon" href="data:,">
-            <title>Leads CRM - \(title)</title>
-            <link rel="stylesheet" href="/docs/assets/page.css">
-            <script type="module" src="/docs/assets/docs.js"></script>
-            <template>\(styleTag)<script src=\(location(of: script))></script></template>
-            </head>
-            <body>
-            <main></main>
-            <noscript>A script makes this page from <a href="/openapi.json">/openapi.json</a>. Allow scripts for this address, or
-            read the description there.</noscript>
-            </body>
-            </html>
-            """
+        let page = ByteBuffer(
+            pageTitled: title,
+            head: """
+                <script type="module" src="/docs/assets/docs.js"></script>
+                <template>\(styleTag)<script src=\(location(of: script))></script></template>
+
+                """,
+            body: """
+                <main></main>
+                <noscript>A script makes this page from <a href="/openapi.json">/openapi.json</a>. Allow scripts for this
+                address, or read the description there.</noscript>
+                """)
         return .html(
-            ByteBuffer(string: page),
+            page,
             // Both viewers write styles into the page, and Redoc searches in a worker that it makes.
             allowing: [
                 "script-src \(sources(of: script))", "style-src \(sources(of: style)) 'unsafe-inline'",

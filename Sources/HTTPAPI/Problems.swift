@@ -22,17 +22,8 @@ struct Explanation: JSONObject {
     var page: ByteBuffer {
         let meaning = code.meaning
         return ByteBuffer(
-            string: """
-                <!DOCTYPE html>
-                <html lang="en">
-                <head>
-                <meta charset="utf-8">
-                <meta name="viewport" content="width=device-width, initial-scale=1">
-                <link rel="icon" href="data:,">
-                <title>Leads CRM - \(code.rawValue)</title>
-                <link rel="stylesheet" href="/docs/assets/page.css">
-                </head>
-                <body>
+            pageTitled: code.rawValue,
+            body: """
                 <main>
                 <h1>\(code.rawValue) <small class="quiet">\(meaning.status.code) \(meaning.status.reasonPhrase)</small></h1>
                 <h2>What happened</h2>
@@ -43,9 +34,6 @@ struct Explanation: JSONObject {
                 <p>\(html(meaning.whatToDo))</p>
                 <p><a href="/docs">Documentation</a></p>
                 </main>
-                </body>
-                </html>
-
                 """)
     }
 

@@ -34,3 +34,28 @@ extension Response {
             body: ResponseBody(byteBuffer: page))
     }
 }
+
+extension ByteBuffer {
+    /// A page in the look of all of ours.
+    ///
+    /// - Parameter head: What it loads besides, as HTML, with an end of line.
+    init(pageTitled title: String, head: String = "", body: String) {
+        self.init(
+            string: """
+                <!DOCTYPE html>
+                <html lang="en">
+                <head>
+                <meta charset="utf-8">
+                <meta name="viewport" content="width=device-width, initial-scale=1">
+                <link rel="icon" href="data:,">
+                <title>Leads CRM - \(title)</title>
+                <link rel="stylesheet" href="/docs/assets/page.css">
+                \(head)</head>
+                <body>
+                \(body)
+                </body>
+                </html>
+
+                """)
+    }
+}
