@@ -53,8 +53,9 @@ public final class CRM: Service {
             queueLimit: configuration.queueLimit, logger: logger, metrics: self.metrics)
     }
 
-    /// Watches over deadlines and does what is due of maintenance until the service group shuts down, then ends the threads. Nothing waits any more then,
-    /// unless the group has lost patience and cancels: what waits is answered as if its deadline had come.
+    /// Watches over deadlines and does what is due of maintenance until the service group shuts down, then ends the
+    /// threads. Nothing waits any more then, unless the group has lost patience and cancels: what waits is answered as if
+    /// its deadline had come.
     public func run() async throws {
         await cancelWhenGracefulShutdown { [self] in
             await withDiscardingTaskGroup { group in

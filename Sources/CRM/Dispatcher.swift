@@ -143,8 +143,7 @@ final class Dispatcher: Sendable {
         }
         inFlight.withLock {
             $0.current = jobs
-            let isDatabaseAway = $0.progress.isDatabaseAway
-            $0.progress = BatchProgress(isDatabaseAway: isDatabaseAway)
+            $0.progress = BatchProgress(isDatabaseAway: $0.progress.isDatabaseAway)
             $0.isBacklogNext = !isBacklogNext
         }
         return rest != nil ? false : jobs.isEmpty ? nil : true
@@ -171,12 +170,11 @@ final class Dispatcher: Sendable {
     }
 
     private func carryOutCurrent(on connection: inout Connection?, mayGrow: Bool) {
-        var jobs = inFlight.withLock(\.current)
         var transaction = AssignmentTransaction(usesGate: usesGate)
         /// Of the attempts that may have committed.
         var decided: [Int32: (jobs: [Job], decision: Decision)] = [:]
         while true {
-            jobs = inFlight.withLock(\.current)
+            var jobs = inFlight.withLock(\.current)
             guard let deadline = jobs.map(\.deadline).max() else { return }
             let (attempt, isUncertain) = inFlight.withLock {
                 let isUncertain = $0.progress.mayHaveCommitted
