@@ -1,5 +1,4 @@
 import ArgumentParser
-import CRM
 import Diagnosis
 import Postgres
 

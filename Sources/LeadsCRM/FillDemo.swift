@@ -1,5 +1,4 @@
 import ArgumentParser
-import CRM
 import Demo
 import Postgres
 import Store

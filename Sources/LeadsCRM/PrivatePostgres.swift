@@ -1,4 +1,3 @@
-import CRM
 import EmbeddedPostgres
 import Postgres
 import Store

@@ -1,4 +1,3 @@
-import CRM
 import Model
 
 /// How a JSON value is read: in pydantic's lax mode, where what is plainly meant is taken.

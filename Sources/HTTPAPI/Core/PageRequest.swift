@@ -1,4 +1,3 @@
-import CRM
 import HTTPTypes
 import Hummingbird
 import Model
