@@ -50,6 +50,7 @@ let package = Package(
                 .embedInCode("sql/migrations/0007_nfc_identifiers.sql"),
                 .embedInCode("sql/migrations/0008_least_privilege.sql"),
                 .embedInCode("sql/migrations/0009_maintenance.sql"),
+                .embedInCode("sql/migrations/0010_phones_as_copied.sql"),
                 .embedInCode("sql/roles.sql"),
             ],
             swiftSettings: settings),
@@ -149,7 +150,7 @@ let package = Package(
         .testTarget(
             name: "CRMTests",
             dependencies: [
-                "Assignment", "CRM", "Model", "Postgres", "Store", "TestSupport",
+                "Assignment", "CRM", "EmbeddedPostgres", "Model", "Postgres", "Store", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -118,7 +118,7 @@ extension NewContact: JSONReadable {
                     "lead_external_id", .text(upTo: 255), "The lead's id in another system. Looked up first."),
                 phone: fields.optional(
                     "lead_phone", .text(upTo: 64),
-                    "The lead's phone. Looked up second, without spaces, dashes, dots and brackets."),
+                    "The lead's phone. Looked up second, without spaces, dashes, dots and brackets, digits in ASCII."),
                 email: fields.optional(
                     "lead_email", .text(upTo: 320),
                     "The lead's email. Looked up third, trimmed and in lower case.")),

@@ -72,7 +72,7 @@ extension Lead: JSONObject {
     static func visitMembers(_ visitor: inout some MemberVisitor<Self>) {
         visitor.member("id", "Identifies the lead.") { $0.id }
         visitor.member("external_id", "The lead's id in another system.") { $0.identity.externalID }
-        visitor.member("phone", "Without spaces, dashes, dots and brackets.") { $0.identity.phone }
+        visitor.member("phone", "Without spaces, dashes, dots and brackets, digits in ASCII.") { $0.identity.phone }
         visitor.member("email", "Trimmed and in lower case.") { $0.identity.email }
         visitor.member("name") { $0.name }
         visitor.member("created_at", "When the lead was created.") { $0.createdAt }

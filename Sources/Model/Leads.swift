@@ -43,12 +43,17 @@ public struct LeadIdentity: Sendable, Hashable {
     public var email: String?
 
     /// Normalises what a client sent: an empty value counts as absent, an email is trimmed and lower-cased, a
-    /// phone loses white space, dashes, dots and brackets, and both are in Unicode's form NFC.
+    /// phone loses white space, dashes, dots, brackets and what is not seen, and has its digits in ASCII, and both are in
+    /// Unicode's form NFC.
     public init(externalID: String?, phone: String?, email: String?) {
         func nonEmpty(_ value: String?) -> String? { value?.isEmpty == false ? value : nil }
         self.externalID = nonEmpty(externalID)
         self.phone = nonEmpty(
-            phone.map { Self.composed(String($0.unicodeScalars.filter { !Self.isPunctuation($0) })) })
+            phone.map { phone in
+                var plain = String.UnicodeScalarView()
+                plain.append(contentsOf: phone.unicodeScalars.lazy.compactMap(Self.phoneScalar))
+                return Self.composed(String(plain))
+            })
         self.email = nonEmpty(email.map { Self.composed(Self.trimmed($0).lowercased()) })
     }
 
@@ -65,12 +70,24 @@ public struct LeadIdentity: Sendable, Hashable {
         return composed
     }
 
-    private static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
+    /// What a character of a phone counts as; `nil`: nothing. People copy phones with marks of direction, soft hyphens and
+    /// digits of other scripts and widths.
+    private static func phoneScalar(_ scalar: Unicode.Scalar) -> Unicode.Scalar? {
         switch scalar {
-        case "\t"..."\r", " ", "-", ".", "(", ")", "[", "]", "{", "}": true
+        case "\t"..."\r", " ", "-", ".", "(", ")", "[", "]", "{", "}", "\u{FF0E}": return nil
+        case "\u{FF0B}", "\u{FE62}": return "+"
         // Looking properties up is what registering would spend most of its time on.
-        default: !scalar.isASCII && (scalar.properties.isWhitespace || scalar.properties.isDash)
+        case _ where scalar.isASCII: return scalar
+        default: break
         }
+        let properties = scalar.properties
+        if properties.numericType == .decimal, let digit = properties.numericValue {
+            return Unicode.Scalar(UInt8(ascii: "0") + UInt8(digit))
+        }
+        let isNothing =
+            properties.isWhitespace || properties.isDash || properties.isDefaultIgnorableCodePoint
+            || [.format, .openPunctuation, .closePunctuation].contains(properties.generalCategory)
+        return isNothing ? nil : scalar
     }
 
     private static func trimmed(_ text: String) -> String {

@@ -26,6 +26,12 @@ import Testing
             ("  x ", "+7 (900) 123-45.67", " Ann@Example.ORG\n", "  x ", "+79001234567", "ann@example.org"),
             ("A", "[7]{8}\u{2013}9\u{00A0}0", "Ä@Ö.DE", "A", "7890", "ä@ö.de"),
             ("0", "--", "   ", "0", nil, nil),
+            // As people copy them: marks of direction, zero-width and soft characters, other widths and scripts.
+            ("", "\u{202A}+7\u{200B}9\u{AD}0\u{2060}0\u{202C}\u{FEFF}", "", nil, "+7900", nil),
+            ("", "\u{FF0B}\u{FF17}\u{FF08}\u{FF19}\u{FF09}\u{FF0D}\u{FF10}\u{FF0E}\u{FF11}", "", nil, "+7901", nil),
+            ("", "\u{661}\u{6F2}\u{969}\u{1D7F0}", "", nil, "1234", nil),
+            ("", "\u{200E}\u{FE0F}", "", nil, nil, nil),
+            ("", "8 900", "", nil, "8900", nil),
             ("", "", "q\u{307}\u{f73}", nil, nil, "q\u{f71}\u{f72}\u{307}"),
             ("e\u{301}", "7\u{438}\u{306}", "E\u{301}@\u{438}\u{306}.ru", "e\u{301}", "7\u{439}", "\u{e9}@\u{439}.ru"),
         ])

@@ -41,6 +41,56 @@ import Testing
         }
     }
 
+    @Test("A migration that meets a locked table makes nobody wait behind it, and goes on when the table is free")
+    func lockedTable() async throws {
+        try await TestDatabase.with(.none) { database in
+            let psql = try Psql(database.url)
+            var connection = try connect(database)
+            _ = try Migrations.migrate(&connection, to: 5)
+            try await psql.query("BEGIN")
+            try await psql.query("INSERT INTO assignment_batches (id, attempt) VALUES (gen_random_uuid(), 1)")
+            let refusal = #expect(throws: Migrations.Failure.self) {
+                var connection = try connect(database)
+                _ = try Migrations.migrate(&connection, patience: .milliseconds(300))
+            }
+            guard case .locked(version: 6, by: let holders)? = refusal else {
+                return #expect(Bool(false), "\(refusal as Any)")
+            }
+            #expect(holders.count == 1 && holders[0].contains("psql"), "\(holders)")
+            let migration = Task {
+                var connection = try connect(database)
+                return try Migrations.migrate(&connection)
+            }
+            let writer = try Psql(database.url)
+            try await writer.query("SET statement_timeout = '20s'")
+            for _ in 1...20 {
+                try await writer.query("INSERT INTO assignment_batches (id, attempt) VALUES (gen_random_uuid(), 1)")
+            }
+            try await psql.query("COMMIT")
+            #expect(try await migration.value.first == 6)
+        }
+    }
+
+    @Test(
+        "Phones that were stored with what is not seen, and digits of other scripts, become plain, if nobody has that phone"
+    )
+    func copiedPhones() async throws {
+        try await TestDatabase.with(.none) { database in
+            var connection = try connect(database)
+            _ = try Migrations.migrate(&connection, to: 9)
+            let psql = try Psql(database.url)
+            let digits = "\u{967}\u{662}\u{FF13}\u{1D7F0}"
+            try await psql.query(
+                """
+                INSERT INTO leads (phone) VALUES
+                    ('+7\u{200B}1\u{2066}'), ('\u{FF0B}\(digits)'), ('\u{FF08}8\u{FF09}9\u{AD}'), ('89'), ('\u{200E}'), ('4')
+                """)
+            _ = try Migrations.migrate(&connection)
+            let phones = try await psql.query("SELECT phone FROM leads ORDER BY id").map { $0[0] }
+            #expect(phones == ["+71", "+1234", "\u{FF08}8\u{FF09}9\u{AD}", "89", "\u{200E}", "4"])
+        }
+    }
+
     @Test("Phones and emails that were stored in another form are composed, unless another lead has that value")
     func composedIdentifiers() async throws {
         try await TestDatabase.with(.none) { database in
