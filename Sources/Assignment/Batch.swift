@@ -20,6 +20,11 @@ public struct Batch: Sendable {
         for command in commands { guard add(command) else { return } }
     }
 
+    /// The batch without the commands of these indices.
+    public func without(_ indices: [Int]) -> Batch {
+        indices.isEmpty ? self : Batch(commands.indices.filter { !indices.contains($0) }.map { commands[$0] })
+    }
+
     /// The command that changes who may take contacts. Then there is no other.
     public var staffChange: AssignmentCommand? { commands.first.flatMap { $0.changesStaff ? $0 : nil } }
 

@@ -15,6 +15,7 @@ public struct AssignmentMetrics: Sendable {
         case transactionDuration = "leads_crm_transaction_duration_seconds"
         case commitDuration = "leads_crm_commit_duration_seconds"
         case retries = "leads_crm_transaction_retries_total"
+        case standstills = "leads_crm_standstills_ended_total"
 
         private static let seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
 
@@ -38,6 +39,10 @@ public struct AssignmentMetrics: Sendable {
                 .init(
                     rawValue, "Assignment transactions that were run again, by SQLSTATE: 40001 and 40P01 are conflicts."
                 )
+            case .standstills:
+                .init(
+                    rawValue,
+                    "Sessions of instances that this one ended, because they stood still in their transaction.")
             }
         }
     }
@@ -102,6 +107,10 @@ public struct AssignmentMetrics: Sendable {
         case (.register, _), (.updateContact, .failure): count(.refused)
         case (.updateOperator, _), (.setDistribution, _), (.admitWaiting, _): break
         }
+    }
+
+    func countStandstills(_ number: Int) {
+        Counter(label: Metric.standstills.rawValue, dimensions: [], factory: factory).increment(by: number)
     }
 
     /// Counts a transaction that is run again.

@@ -8,15 +8,19 @@ import Postgres
 /// |---|---|
 /// | 40001, 40P01 | the same batch again, after a pause that grows to 100 ms |
 /// | a lead's identifier is another one's, for the first time, or of one command up to five times | the same |
-/// | the batch's own id is taken; a lock or statement timed out | the same batch again, after 10 ms at most |
+/// | the batch's own id is taken; a statement was cancelled | the same batch again, after 10 ms at most |
+/// | a lock was not to be had in moments | the commands that need it later, the others at once |
 /// | the deadline passed | the same batch again, at once: whose deadline has passed is no longer in it |
 /// | the connection broke, or the server cannot serve now | the same batch again on a new one, after a pause that grows to 500 ms |
+/// | the server is overloaded | the same batch again, after a pause that grows to 500 ms |
 /// | any other | an attempt may have committed: unknown; one command: refused; more: split |
 struct BatchProgress {
     /// What to do with a batch after an error.
     enum Next: Equatable {
         /// Run it again, after a random part of this pause.
         case retry(longestPause: Duration)
+        /// Put off the commands that would wait for a lock, and run the others.
+        case avoidLocks
         /// Run its halves, each as a batch of its own.
         case split
         /// Answer its only command that it cannot be carried out.
@@ -30,18 +34,18 @@ struct BatchProgress {
     private(set) var attempt: Int32 = 0
     /// The attempts that may have committed.
     private(set) var uncertain: Set<Int32> = []
-    /// Whether PostgreSQL kept the last attempt from being carried out, rather than other work.
-    private(set) var isDatabaseAway: Bool
+    /// What kept the last attempt from being carried out.
+    private(set) var obstacle: CRMError.Unavailable
     private var duplicates = 0
 
-    init(isDatabaseAway: Bool = false) { self.isDatabaseAway = isDatabaseAway }
+    init(obstacle: CRMError.Unavailable = .deadline) { self.obstacle = obstacle }
 
     /// Whether nobody may be told that nothing changed.
     var mayHaveCommitted: Bool { !uncertain.isEmpty }
 
     mutating func beginAttempt() { attempt += 1 }
 
-    mutating func connect() { isDatabaseAway = false }
+    mutating func connect() { if obstacle == .database { obstacle = .deadline } }
 
     /// From now on the attempt may become durable.
     mutating func beginCommit() { uncertain.insert(attempt) }
@@ -52,22 +56,32 @@ struct BatchProgress {
     mutating func fail(with error: any Error, size: Int) -> Next {
         let error = error as? PostgresError
         if case .commitOutcomeUnknown = error {} else { uncertain.remove(attempt) }
-        isDatabaseAway = false
+        obstacle = .deadline
         switch error {
-        case .server(let error) where error.isConflict: return .retry(longestPause: growing(from: 1, to: 100))
         case .server(let error) where error.isDuplicateLead:
             duplicates += 1
             if duplicates < (size == 1 ? 6 : 2) { return .retry(longestPause: growing(from: 1, to: 100)) }
-        case .server(let error) where error.constraint == "assignment_batches_pkey" || error.isTimeout:
+        case .server(let error) where error.constraint == "assignment_batches_pkey":
             return .retry(longestPause: .milliseconds(10))
-        case .server(let error) where !error.asksForReconnect: break
+        case .server(let error):
+            switch error.kind {
+            case .conflict: return .retry(longestPause: growing(from: 1, to: 100))
+            case .cancelled: return .retry(longestPause: .milliseconds(10))
+            case .locked: return mayHaveCommitted ? .retry(longestPause: growing(from: 10, to: 500)) : .avoidLocks
+            case .serverAway: return putOff(by: .database)
+            case .overloaded: return putOff(by: .overloaded)
+            case .data, .other: break
+            }
         case .deadlineExceeded: return .retry(longestPause: .zero)
-        case .connectionLost, .commitOutcomeUnknown, .server:
-            isDatabaseAway = true
-            return .retry(longestPause: growing(from: 20, to: 500))
+        case .connectionLost, .commitOutcomeUnknown: return putOff(by: .database)
         case .decoding, .queueFull, .closed, nil: break
         }
         return mayHaveCommitted ? .giveUp : size == 1 ? .refuse : .split
+    }
+
+    private mutating func putOff(by obstacle: CRMError.Unavailable) -> Next {
+        self.obstacle = obstacle
+        return .retry(longestPause: growing(from: 20, to: 500))
     }
 
     /// Twice as long for each attempt.
@@ -85,21 +99,23 @@ extension ServerError {
 }
 
 extension CRMError {
-    /// A fault of the connection as the service's clients see it.
-    init(_ error: PostgresError) {
+    /// An error of PostgreSQL's as the service's clients see it; `nil` for one that is about the request itself, or a
+    /// defect. Nothing was changed, but for `outcomeUnknown`.
+    init?(_ error: PostgresError) {
         switch error {
         case .queueFull: self = .unavailable(.queueFull)
         case .closed: self = .unavailable(.shuttingDown)
         case .deadlineExceeded: self = .unavailable(.deadline)
         case .commitOutcomeUnknown: self = .unavailable(.outcomeUnknown)
-        case .connectionLost, .server, .decoding: self = .unavailable(.database)
+        case .connectionLost: self = .unavailable(.database)
+        case .server(let error):
+            switch error.kind {
+            case .conflict, .locked, .cancelled: self = .unavailable(.deadline)
+            case .serverAway: self = .unavailable(.database)
+            case .overloaded: self = .unavailable(.overloaded)
+            case .data, .other: return nil
+            }
+        case .decoding: return nil
         }
-    }
-
-    /// Classes 22 and 23 are about the data of the one command.
-    init?(refusal error: any Error) {
-        guard case .server(let error)? = error as? PostgresError, ["22", "23"].contains(error.sqlState.prefix(2))
-        else { return nil }
-        self = .rejected
     }
 }

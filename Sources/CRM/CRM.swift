@@ -26,6 +26,8 @@ public final class CRM: Service {
         public var sweepInterval = Duration.seconds(5)
         /// Whether instances queue before their snapshot is taken. An optimisation, not the guarantee.
         public var usesGate = true
+        /// How long the gate is waited for before whoever stands still behind it is thrown out.
+        public var gatePatience = Duration.seconds(1)
 
         public init(connection: ConnectionConfiguration) { self.connection = connection }
     }
@@ -48,9 +50,7 @@ public final class CRM: Service {
         self.metrics = AssignmentMetrics(metrics)
         pool = ConnectionPool(
             configuration.connection, size: configuration.poolSize, queueLimit: configuration.queueLimit)
-        dispatcher = Dispatcher(
-            configuration.connection, usesGate: configuration.usesGate, batchLimit: configuration.batchLimit,
-            queueLimit: configuration.queueLimit, logger: logger, metrics: self.metrics)
+        dispatcher = Dispatcher(configuration, logger: logger, metrics: self.metrics)
     }
 
     /// Watches over deadlines and does what is due of maintenance until the service group shuts down, then ends the
@@ -91,6 +91,9 @@ public final class CRM: Service {
     /// How many commands wait for the lane now.
     public var waitingCommands: Int { dispatcher.waitingCommands }
 
+    /// How many commands wait for rows that somebody else keeps locked.
+    public var parkedCommands: Int { dispatcher.parkedCommands }
+
     /// How many threads the pool has, how many of them are at work, and how many requests wait for one.
     public var poolUse: (size: Int, busy: Int, waiting: Int) {
         (configuration.poolSize, pool.busyThreads, pool.waitingJobs)
@@ -108,8 +111,7 @@ public final class CRM: Service {
         do {
             return try await pool.run(transaction, deadline: .now + (limit ?? configuration.requestTimeout))
         } catch let error as PostgresError {
-            if case .server(let error) = error, !error.asksForReconnect { throw PostgresError.server(error) }
-            throw CRMError(error)
+            throw CRMError(error) ?? error
         }
     }
 

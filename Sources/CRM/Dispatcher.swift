@@ -23,58 +23,18 @@ import Synchronization
 /// it. Each command is answered once, at its deadline at the latest, and is told "changed nothing" only if nothing can
 /// still change.
 final class Dispatcher: Sendable {
-    private struct Job: Sendable {
-        let command: AssignmentCommand
-        let deadline: ContinuousClock.Instant
-        let reply: Reply<AssignmentOutcome>
-
-        func expire(at now: ContinuousClock.Instant, with error: CRMError) -> Bool {
-            guard deadline <= now else { return false }
-            reply(.failure(error))
-            return true
-        }
-    }
-
-    /// What the lane has taken from the queue and not answered.
-    private struct InFlight {
-        var current: [Job] = []
-        var progress = BatchProgress()
-        /// Parts of a batch that was split.
-        var later: [[Job]] = []
-        /// Sources at which contacts wait for another transaction to let them in.
-        var backlog: Set<SourceID> = []
-        /// Whether those come next, not the commands that queue: they take turns.
-        var isBacklogNext = false
-
-        /// Why a command that was not carried out in time was not.
-        var obstacle: CRMError { .unavailable(progress.isDatabaseAway ? .database : .deadline) }
-    }
-
-    private let configuration: ConnectionConfiguration
-    private let usesGate: Bool
-    private let batchLimit: Int
+    private let configuration: CRM.Configuration
     private let logger: Logger
     private let metrics: AssignmentMetrics
-    private let queue: JobQueue<Job>
-    private let inFlight = Mutex(InFlight())
+    private let queue: JobQueue<LaneJob>
+    private let state = Mutex(LaneState())
 
     /// Starts the lane's thread; it connects when the first command comes.
-    ///
-    /// - Parameters:
-    ///   - usesGate: Whether to queue with other instances before the snapshot. Without it they meet in conflicts
-    ///     and retry; the guarantee is the same.
-    ///   - batchLimit: The most commands in one transaction.
-    ///   - queueLimit: The most commands that may wait.
-    init(
-        _ configuration: ConnectionConfiguration, usesGate: Bool, batchLimit: Int, queueLimit: Int, logger: Logger,
-        metrics: AssignmentMetrics
-    ) {
+    init(_ configuration: CRM.Configuration, logger: Logger, metrics: AssignmentMetrics) {
         self.configuration = configuration
-        self.usesGate = usesGate
-        self.batchLimit = batchLimit
         self.logger = logger
         self.metrics = metrics
-        queue = JobQueue(limit: queueLimit)
+        queue = JobQueue(limit: configuration.queueLimit)
         startThread { self.runLane() }
     }
 
@@ -83,36 +43,35 @@ final class Dispatcher: Sendable {
     /// - Throws: ``CRMError``; any other error is a defect.
     func carryOut(_ command: AssignmentCommand, deadline: ContinuousClock.Instant) async throws -> AssignmentOutcome {
         try await withCheckedThrowingContinuation { continuation in
-            let job = Job(command: command, deadline: deadline, reply: Reply(continuation))
+            let job = LaneJob(command: command, deadline: deadline, reply: Reply(continuation))
             do throws(PostgresError) {
                 try queue.add(job, deadline: deadline)
             } catch {
-                job.reply(.failure(CRMError(error)))
+                job.fail(with: CRMError(error) ?? error)
             }
         }
     }
 
     /// Lets in who waits at these sources, in one of the next transactions and those that follow it.
     func admitWaiting(at sources: [SourceID]) {
-        let job = admission(at: sources)
+        let job = LaneJob.admission(at: sources)
         // A full queue is busy with commands, which let in too.
         try? queue.add(job, deadline: job.deadline)
     }
 
+    /// How many commands wait for a transaction.
     var waitingCommands: Int { queue.count }
+
+    /// How many commands wait for rows that somebody else keeps locked.
+    var parkedCommands: Int { state.withLock(\.parked.count) }
 
     /// Answers the commands whose deadline has passed. To be called every few milliseconds.
     func expire(now: ContinuousClock.Instant = .now) {
-        let obstacle = inFlight.withLock { inFlight in
-            let obstacle = inFlight.obstacle
-            let answer = inFlight.progress.mayHaveCommitted ? CRMError.unavailable(.outcomeUnknown) : obstacle
-            inFlight.current.removeAll { $0.expire(at: now, with: answer) }
-            for index in inFlight.later.indices {
-                inFlight.later[index].removeAll { $0.expire(at: now, with: obstacle) }
-            }
-            return obstacle
+        let obstacle = state.withLock { state in
+            state.expire(now: now)
+            return state.obstacle
         }
-        for job in queue.removeExpired(now: now) { job.reply(.failure(obstacle)) }
+        for job in queue.removeExpired(now: now) { job.fail(with: obstacle) }
     }
 
     /// Ends the lane once what waits is done.
@@ -122,64 +81,56 @@ final class Dispatcher: Sendable {
 
     private func runLane() {
         var connection: Connection?
-        while let isWhole = takeBatch() { carryOutCurrent(on: &connection, mayGrow: isWhole) }
-    }
-
-    /// Whether the batch comes from the queue, not from one that was split; `nil` when the lane is closed.
-    private func takeBatch() -> Bool? {
-        let (rest, backlog, isBacklogNext) = inFlight.withLock {
-            ($0.later.popLast(), $0.backlog, $0.isBacklogNext)
-        }
-        var jobs = rest ?? []
-        if rest == nil {
-            if backlog.isEmpty {
-                jobs = queue.take { fitting($0, into: Batch()) }
-            } else if !isBacklogNext {
-                jobs = queue.takeWaiting { fitting($0, into: Batch()) }
-            }
-            if jobs.isEmpty, !backlog.isEmpty {
-                jobs = [admission(at: backlog.sorted())]
+        var watch = StandstillWatch(patience: configuration.gatePatience)
+        while true {
+            switch state.withLock({ $0.next() }) {
+            case .batch: carryOutCurrent(on: &connection, &watch, mayGrow: false)
+            case .retry: tryParked(on: &connection, &watch)
+            case .queue(let end):
+                let jobs = queue.take(until: end) { fitting($0.lazy.map(\.job.command)) }
+                guard !jobs.isEmpty else {
+                    guard let end else { return }
+                    // The queue is closed; parked commands have until their deadline.
+                    if end > .now { usleep(10_000) }
+                    continue
+                }
+                state.withLock { $0.begin(jobs) }
+                carryOutCurrent(on: &connection, &watch, mayGrow: true)
             }
         }
-        inFlight.withLock {
-            $0.current = jobs
-            $0.progress = BatchProgress(isDatabaseAway: $0.progress.isDatabaseAway)
-            $0.isBacklogNext = !isBacklogNext
-        }
-        return rest != nil ? false : jobs.isEmpty ? nil : true
     }
 
-    /// A job that nobody waits for. If it cannot be done at once, the sweep finds it again: commands must not wait for it.
-    private func admission(at sources: [SourceID]) -> Job {
-        Job(command: .admitWaiting(sources), deadline: .now + .seconds(1), reply: Reply(nil))
-    }
-
-    /// How many of the commands that wait fit into a batch, from the first on.
-    private func fitting(
-        _ waiting: ArraySlice<(job: Job, deadline: ContinuousClock.Instant)>, into batch: Batch
-    ) -> Int {
+    /// How many of the commands, from the first on, fit into a batch.
+    private func fitting(_ commands: some Sequence<AssignmentCommand>, into batch: Batch = Batch()) -> Int {
         var batch = batch
-        return waiting.prefix { batch.commands.count < batchLimit && batch.add($0.job.command) }.count
+        var count = 0
+        for command in commands {
+            guard batch.commands.count < configuration.batchLimit, batch.add(command) else { break }
+            count += 1
+        }
+        return count
     }
 
     /// Adds what came while the batch waited at the gate: the busier the instances, the larger their batches.
     private func grow() {
-        let batch = Batch(inFlight.withLock { $0.current.map(\.command) })
-        let more = queue.takeWaiting { fitting($0, into: batch) }
-        inFlight.withLock { $0.current += more }
+        let batch = Batch(state.withLock { $0.current.map(\.command) })
+        let more = queue.takeWaiting { fitting($0.lazy.map(\.job.command), into: batch) }
+        state.withLock { $0.grow(by: more) }
     }
 
-    private func carryOutCurrent(on connection: inout Connection?, mayGrow: Bool) {
-        var transaction = AssignmentTransaction(usesGate: usesGate)
+    private func carryOutCurrent(
+        on connection: inout Connection?, _ watch: inout StandstillWatch, mayGrow: Bool
+    ) {
+        var transaction = AssignmentTransaction(usesGate: configuration.usesGate)
         /// Of the attempts that may have committed.
-        var decided: [Int32: (jobs: [Job], decision: Decision)] = [:]
+        var decided: [Int32: (jobs: [LaneJob], decision: Decision)] = [:]
         while true {
-            var jobs = inFlight.withLock(\.current)
-            guard let deadline = jobs.map(\.deadline).max() else { return }
-            let (attempt, isUncertain) = inFlight.withLock {
+            var jobs = state.withLock(\.current)
+            guard let deadline = jobs.map(\.deadline).max() else { return state.withLock { $0.finish(backlog: []) } }
+            let (attempt, isUncertain, locked) = state.withLock {
                 let isUncertain = $0.progress.mayHaveCommitted
                 $0.progress.beginAttempt()
-                return ($0.progress.attempt, isUncertain)
+                return ($0.progress.attempt, isUncertain, $0.locked)
             }
             let start = ContinuousClock.now
             do {
@@ -187,15 +138,24 @@ final class Dispatcher: Sendable {
                 if isUncertain, let committed = try transaction.committedAttempt(on: &connection!) {
                     return finish(decided[committed]!.jobs, decided[committed]!.decision)
                 }
-                let opening = try transaction.begin(on: &connection!, timeLimit: deadline - .now)
-                if mayGrow, attempt == 1 { grow() }
-                jobs = inFlight.withLock(\.current)
+                let isFirst = mayGrow && attempt == 1
+                let opening = try passGate(
+                    transaction, on: &connection!, &watch, deadline: deadline,
+                    lockLimit: isFirst ? Self.lockLimit : Self.shortLockLimit)
+                if isFirst { grow() }
+                jobs = state.withLock(\.current)
                 transaction.batch = Batch(jobs.map(\.command))
-                let (decision, writes) = try transaction.decide(on: &connection!, after: opening)
+                // What may have been carried out already must not be carried out again in another batch.
+                let plan = try transaction.decide(
+                    on: &connection!, after: opening, avoiding: isUncertain ? LockedRows() : locked)
+                jobs = park(plan.obstructed, of: jobs)
+                let decision = plan.decision
                 guard decision.answers.count == jobs.count else {
                     throw PostgresError.decoding("\(decision.answers.count) answers to \(jobs.count) commands")
                 }
-                guard let writes else {
+                // Where an earlier attempt may have committed, a refusal is written, too: only the batch's id keeps that one from
+                // coming after it.
+                guard let writes = plan.writes ?? (isUncertain ? [] : nil) else {
                     try connection!.rollBack()
                     return finish(jobs, decision)
                 }
@@ -214,6 +174,7 @@ final class Dispatcher: Sendable {
                 recover(&connection)
                 switch next(after: error, size: jobs.count) {
                 case .retry(let longest): usleep(UInt32.random(in: 0...UInt32(longest / .microseconds(1))))
+                case .avoidLocks: if avoidLocks(of: transaction, on: &connection) { return }
                 case .split: return split(after: error)
                 case .refuse: return refuse(jobs, after: error)
                 case .giveUp: return fail(jobs, with: CRMError.unavailable(.outcomeUnknown))
@@ -222,32 +183,116 @@ final class Dispatcher: Sendable {
         }
     }
 
+    // MARK: The gate
+
+    /// Begins the transaction once the gate opens. Throws out who stands still behind it meanwhile.
+    private func passGate(
+        _ transaction: AssignmentTransaction, on connection: inout Connection, _ watch: inout StandstillWatch,
+        deadline: ContinuousClock.Instant, lockLimit: Duration
+    ) throws -> AssignmentTransaction.Opening {
+        while true {
+            let left = deadline - .now
+            guard left > .zero else { throw PostgresError.deadlineExceeded }
+            do {
+                return try transaction.begin(
+                    on: &connection, limits: .init(gate: min(watch.pause, left), lock: lockLimit, time: left))
+            } catch PostgresError.server(let error) where error.kind == .locked {
+                try connection.rollBack()
+                try look(&watch, on: &connection)
+            }
+        }
+    }
+
+    private func look(_ watch: inout StandstillWatch, on connection: inout Connection) throws {
+        let ended = try watch.look(on: &connection)
+        guard !ended.isEmpty else { return }
+        metrics.countStandstills(ended.count)
+        logger.warning("an instance stood still in its transaction: its session was ended, process \(ended)")
+    }
+
+    // MARK: Locked rows
+
+    /// How long a row is waited for; all instances wait meanwhile.
+    private static let lockLimit = Duration.milliseconds(100)
+    /// The same for what has waited before.
+    private static let shortLockLimit = Duration.milliseconds(10)
+
+    /// Puts off the commands that wait for a lock.
+    ///
+    /// - Returns: Whether the batch is done with; if not, whole tables are locked.
+    private func avoidLocks(of transaction: AssignmentTransaction, on connection: inout Connection?) -> Bool {
+        let found: LockedRows
+        do {
+            guard connection != nil else { return false }
+            connection!.deadline = .now + .seconds(1)
+            found = try transaction.lockedRows(on: &connection!)
+        } catch {
+            recover(&connection)
+            usleep(50_000)
+            return false
+        }
+        let isNew = state.withLock { state in
+            let isNew = !state.locked.isSuperset(of: found)
+            state.avoid(found)
+            state.refuseParked(above: configuration.queueLimit)
+            return isNew
+        }
+        if isNew { logger.warning("somebody keeps rows locked; who needs them waits: \(found)") }
+        return true
+    }
+
+    private func park(_ obstructed: [Int], of jobs: [LaneJob]) -> [LaneJob] {
+        if obstructed.isEmpty { return jobs }
+        let parked = Set(obstructed.map { ObjectIdentifier(jobs[$0].reply) })
+        state.withLock { state in
+            state.park { parked.contains(ObjectIdentifier($0.reply)) }
+            state.refuseParked(above: configuration.queueLimit)
+        }
+        return jobs.filter { !parked.contains(ObjectIdentifier($0.reply)) }
+    }
+
+    private func tryParked(on connection: inout Connection?, _ watch: inout StandstillWatch) {
+        var locked = state.withLock(\.locked)
+        do {
+            if !locked.isEmpty {
+                try connect(&connection, deadline: .now + .seconds(1))
+                locked = try AssignmentTransaction.locked(locked, on: &connection!)
+                // It may be an instance's transaction: without the gate, or with more than the gate.
+                if !locked.isEmpty { try look(&watch, on: &connection!) }
+            }
+        } catch {
+            recover(&connection)
+        }
+        state.withLock { $0.tryAgain(locked) { fitting($0.lazy.map(\.command)) } }
+    }
+
+    // MARK: Ends of a batch
+
     /// Marks the current batch as one that may commit, unless one of its jobs was told that nothing changed. Who has
     /// next to no time left is told so now: later the answer could only be that the outcome is unknown.
     ///
     /// - Returns: How long each statement may wait for a locked row without one of the jobs getting into that situation.
-    private func beginCommit(of jobs: [Job]) -> Duration? {
+    private func beginCommit(of jobs: [LaneJob]) -> Duration? {
         let now = ContinuousClock.now
         let margin = Duration.milliseconds(50)
-        return inFlight.withLock { inFlight in
-            let answer = inFlight.obstacle
-            inFlight.current.removeAll { $0.expire(at: now + margin, with: answer) }
-            guard let first = inFlight.current.map(\.deadline).min(), inFlight.current.count == jobs.count
-            else { return nil }
-            inFlight.progress.beginCommit()
+        return state.withLock { state in
+            state.expireCurrent(now: now + margin)
+            guard let first = state.current.map(\.deadline).min(), state.current.count == jobs.count else { return nil }
+            state.progress.beginCommit()
             // Five statements of the second flight may meet a locked row, one after another.
-            return min(.milliseconds(100), (first - margin - now) / 5)
+            let limit = state.progress.attempt == 1 && state.locked.isEmpty ? Self.lockLimit : Self.shortLockLimit
+            return min(limit, (first - margin - now) / 5)
         }
     }
 
     private func connect(_ connection: inout Connection?, deadline: ContinuousClock.Instant) throws {
         if connection?.isIdle != true {
             connection = nil
-            connection = try Connection(configuration)
+            connection = try Connection(configuration.connection)
         }
         // PostgreSQL keeps to the deadline by itself; this is for one that no longer answers.
         connection!.deadline = deadline + .milliseconds(500)
-        inFlight.withLock { $0.progress.connect() }
+        state.withLock { $0.progress.connect() }
     }
 
     /// Rolls back; a connection that is not fit for the next transaction then is discarded.
@@ -257,49 +302,40 @@ final class Dispatcher: Sendable {
     }
 
     private func next(after error: any Error, size: Int) -> BatchProgress.Next {
-        let (next, attempt, isDatabaseAway) = inFlight.withLock {
-            ($0.progress.fail(with: error, size: size), $0.progress.attempt, $0.progress.isDatabaseAway)
-        }
-        if case .retry = next, let error = error as? PostgresError {
+        let (next, progress) = state.withLock { ($0.progress.fail(with: error, size: size), $0.progress) }
+        switch (next, error) {
+        case (.retry, let error as PostgresError), (.avoidLocks, let error as PostgresError):
             metrics.countRetry(after: error)
             logger.log(
-                level: isDatabaseAway ? .warning : .debug, "trying again: \(error.details)",
-                metadata: ["attempt": "\(attempt)"])
+                level: progress.obstacle == .deadline ? .debug : .warning, "trying again: \(error.details)",
+                metadata: ["attempt": "\(progress.attempt)"])
+        default: break
         }
         return next
     }
 
     private func split(after error: any Error) {
-        inFlight.withLock { inFlight in
-            let half = inFlight.current.count / 2
-            inFlight.later.append(Array(inFlight.current[half...]))
-            inFlight.later.append(Array(inFlight.current[..<half]))
-            inFlight.current = []
-        }
+        state.withLock { $0.split() }
         logger.warning("batch refused, splitting it: \(describe(error))")
     }
 
-    private func refuse(_ jobs: [Job], after error: any Error) {
+    private func refuse(_ jobs: [LaneJob], after error: any Error) {
         logger.error("command refused: \(describe(error))")
-        fail(jobs, with: CRMError(refusal: error) ?? error)
+        guard case PostgresError.server(let refusal) = error, refusal.kind == .data else {
+            return fail(jobs, with: error)
+        }
+        fail(jobs, with: CRMError.rejected)
     }
 
     private func describe(_ error: any Error) -> String { (error as? PostgresError)?.details ?? "\(error)" }
 
-    private func fail(_ jobs: [Job], with error: any Error) {
-        update(backlog: [], after: jobs)
-        for job in jobs { job.reply(.failure(error)) }
+    private func fail(_ jobs: [LaneJob], with error: any Error) {
+        state.withLock { $0.finish(backlog: []) }
+        for job in jobs { job.fail(with: error) }
     }
 
-    private func finish(_ jobs: [Job], _ decision: Decision) {
-        update(backlog: decision.backlog, after: jobs)
+    private func finish(_ jobs: [LaneJob], _ decision: Decision) {
+        state.withLock { $0.finish(backlog: decision.backlog) }
         for (job, answer) in zip(jobs, decision.answers) { job.reply(answer.mapError { $0 }) }
-    }
-
-    private func update(backlog: Set<SourceID>, after jobs: [Job]) {
-        inFlight.withLock { inFlight in
-            for case .admitWaiting(let sources) in jobs.map(\.command) { inFlight.backlog.subtract(sources) }
-            inFlight.backlog.formUnion(backlog)
-        }
     }
 }

@@ -97,6 +97,9 @@ struct Cluster: Sendable {
             "listen_addresses": "", "unix_socket_directories": socketDirectory.string, "port": Cluster.port,
             "max_connections": "200", "shared_buffers": "256MB", "min_wal_size": "1GB", "max_wal_size": "4GB",
             "checkpoint_timeout": "15min", "jit": "off",
+            // Somebody's open SERIALIZABLE transaction keeps the predicate locks of all that commit meanwhile. With the
+            // gate nothing is lost if they are of whole tables, and then they are few.
+            "max_pred_locks_per_relation": "0", "max_pred_locks_per_page": "0", "max_pred_locks_per_transaction": "256",
             // What leads wrote stands in parameters and in details of errors; neither comes into the log.
             "log_error_verbosity": "terse", "log_parameter_max_length": "0", "log_parameter_max_length_on_error": "0",
         ]

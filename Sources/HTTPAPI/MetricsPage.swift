@@ -43,6 +43,9 @@ public struct MetricsPage: Sendable {
         page.family("leads_crm_build_info", .gauge, "Always 1; the labels tell what runs.")
         page.sample("leads_crm_build_info", [("version", version)], value: 1)
         page.gauge("leads_crm_queue_length", "Commands that wait for the next transaction.", crm.waitingCommands)
+        page.gauge(
+            "leads_crm_parked_commands", "Commands that wait for rows which somebody else keeps locked.",
+            crm.parkedCommands)
         let pool = crm.poolUse
         page.gauge("leads_crm_pool_size", "Connections for reads, at most.", pool.size)
         page.gauge("leads_crm_pool_busy", "Connections that run a read now.", pool.busy)

@@ -19,7 +19,10 @@ extension RouteGroup {
         ) { _ in Health() },
         Route(
             .get, "/readyz", "get_readyz", scope: .public, isProbe: true, "Tell whether to send requests here",
-            errors: [.queueFull, .deadline, .databaseUnavailable, .readOnly, .migrationsPending, .shuttingDown],
+            errors: [
+                .queueFull, .deadline, .databaseUnavailable, .databaseOverloaded, .readOnly, .migrationsPending,
+                .shuttingDown,
+            ],
             answers: .json(
                 Health.self,
                 "The database can be written, its migrations are up to date, and the service is not shutting down.",

@@ -81,7 +81,7 @@ public enum SQLiteImport {
             for statement in SQLiteImportStatements.begin { try connection.run(script: statement) }
             try rows.takeOver(old, on: &connection)
             try Sequences.catchUpAndCommit(on: &connection)
-        } catch PostgresError.server(let error) where error.isTimeout || error.isConflict {
+        } catch PostgresError.server(let error) where [.locked, .cancelled, .conflict].contains(error.kind) {
             try? connection.rollBack()
             throw Failure(
                 description: """

@@ -46,11 +46,12 @@ struct LaneBenchmark: ParsableCommand {
                             externalID: nil, phone: "+7\(Int.random(in: 1...9_999_999_999))", email: nil),
                         leadName: "Lead", message: "I would like to know more about the product"))
             }
-            let transaction = AssignmentTransaction(Batch(commands), usesGate: true)
-            let opening = try transaction.begin(on: &connection, timeLimit: .seconds(10))
-            let (decision, writes) = try transaction.decide(on: &connection, after: opening)
-            try transaction.commit(writes ?? [], attempt: 1, on: &connection)
-            for answer in decision.answers {
+            var transaction = AssignmentTransaction(Batch(commands), usesGate: true)
+            let opening = try transaction.begin(
+                on: &connection, limits: .init(gate: .seconds(10), time: .seconds(10)))
+            let plan = try transaction.decide(on: &connection, after: opening)
+            try transaction.commit(plan.writes ?? [], attempt: 1, on: &connection)
+            for answer in plan.decision.answers {
                 guard case .contact(let details) = try answer.get() else { continue }
                 if details.operator == nil { waiting += 1 }
             }

@@ -41,6 +41,9 @@ struct Settings {
         "PREPARED_STATEMENTS", "`off` behind a PgBouncer before 1.21 in transaction mode")
     let assignmentGate = Setting<Bool>(
         "ASSIGNMENT_GATE", "`off`: instances meet in conflicts instead of queueing; the guarantee is the same")
+    let gatePatience = Setting<Duration>(
+        "GATE_PATIENCE", default: instance.gatePatience / .seconds(1), in: 0.1...60,
+        "seconds that an instance may stand still in a transaction while others wait; then they end its session")
     let docsAssetsDirectory = Setting<String?>(
         "DOCS_ASSETS_DIR", shownDefault: "",
         """
@@ -92,6 +95,7 @@ struct Settings {
         configuration.batchLimit = try batchLimit.value()
         configuration.sweepInterval = try sweepInterval.value()
         configuration.usesGate = try assignmentGate.value()
+        configuration.gatePatience = try gatePatience.value()
         return configuration
     }
 }

@@ -25,6 +25,8 @@ public enum CRMError: Error, Sendable, Equatable {
         case outcomeUnknown
         /// PostgreSQL cannot be reached or cannot write. Nothing changed.
         case database
+        /// PostgreSQL lacks memory, disk space or locks for now. Nothing changed.
+        case overloaded
         case readOnly
         /// The database is behind the schema of this program.
         case migrationsPending

@@ -82,13 +82,14 @@ public struct ConnectionConfiguration: Sendable {
 /// One connection to PostgreSQL through libpq. Blocks its thread, which owns it.
 ///
 /// Every call sends its queries in one flight (libpq's pipeline mode) and waits for all the answers, at most
-/// until ``deadline``. After ``PostgresError/connectionLost(_:)``, ``PostgresError/deadlineExceeded`` or
+/// until ``deadline``. Nothing is cancelled then, as libpq's way to do that may block: the server notices within a
+/// second that the connection is closed. After ``PostgresError/connectionLost(_:)``, ``PostgresError/deadlineExceeded`` or
 /// ``PostgresError/commitOutcomeUnknown(_:)`` the connection is of no further use.
 public struct Connection: ~Copyable {
     private let handle: OpaquePointer
     private let preparesStatements: Bool
     private var preparedNames: Set<String> = []
-    private var isCommitting = false
+    private let notices: Notices
 
     /// When to give up waiting for an answer; `nil`: never.
     public var deadline: ContinuousClock.Instant?
@@ -97,6 +98,20 @@ public struct Connection: ~Copyable {
     ///
     /// - Throws: ``PostgresError/connectionLost(_:)`` with libpq's reason, which has no password.
     public init(_ configuration: ConnectionConfiguration) throws(PostgresError) {
+        self.init(try Self.connect(configuration), configuration)
+        deadline = .now + .seconds(3)
+        // A server that does not have all of these settings goes on without; one that is lost again is found out soon.
+        _ = try? run(Self.watchClient())
+        deadline = nil
+    }
+
+    private init(_ handle: OpaquePointer, _ configuration: ConnectionConfiguration) {
+        self.handle = handle
+        preparesStatements = configuration.preparesStatements
+        notices = Notices(of: handle)
+    }
+
+    private static func connect(_ configuration: ConnectionConfiguration) throws(PostgresError) -> OpaquePointer {
         guard configuration.isWellFormed else {
             throw .connectionLost(
                 "the database URL cannot be read (it is not shown: it may hold a password, whose special characters "
@@ -110,12 +125,19 @@ public struct Connection: ~Copyable {
             PQfinish(handle)
             throw .connectionLost(reason)
         }
-        PQsetNoticeProcessor(handle, { _, _ in }, nil)
-        self.handle = handle
-        self.preparesStatements = configuration.preparesStatements
+        return handle
     }
 
     deinit { PQfinish(handle) }
+
+    /// Makes the server notice soon that the client is gone or silent, also while it works for it or sends to it. Not by
+    /// libpq's `options`, which PgBouncer refuses.
+    private static let watchClient = Statement(
+        unprepared: """
+            SELECT set_config('client_connection_check_interval', '1s', false),
+                set_config('tcp_user_timeout', '10s', false), set_config('tcp_keepalives_idle', '5', false),
+                set_config('tcp_keepalives_interval', '2', false), set_config('tcp_keepalives_count', '3', false)
+            """)
 
     /// Whether the connection can take the next job: open, outside any transaction, nothing unread.
     public var isIdle: Bool {
@@ -149,12 +171,13 @@ public struct Connection: ~Copyable {
     /// - Returns: One result for each query.
     /// - Throws: ``PostgresError/server(_:)`` of the first query that failed; a transaction that was open is then
     ///   failed and wants ``rollBack()``. With `committing`, a loss of the connection that leaves the outcome open
-    ///   is ``PostgresError/commitOutcomeUnknown(_:)``.
+    ///   is ``PostgresError/commitOutcomeUnknown(_:)``; so is, always, a commit that did not wait for a synchronous
+    ///   standby because somebody cancelled that.
     public mutating func run(_ queries: [Query], committing: Bool = false) throws(PostgresError) -> [QueryResult] {
-        isCommitting = committing
-        defer { isCommitting = false }
         do {
-            return try exchange(queries)
+            let results = try exchange(queries)
+            try checkReplication()
+            return results
         } catch .connectionLost(let reason) where committing {
             throw .commitOutcomeUnknown(reason)
         } catch .deadlineExceeded where committing {
@@ -180,6 +203,11 @@ public struct Connection: ~Copyable {
             PQclear(result)
         }
         if let failure { throw failure }
+        try checkReplication()
+    }
+
+    private func checkReplication() throws(PostgresError) {
+        if notices.takeUnreplicatedCommit() { throw .commitOutcomeUnknown("the wait for the standby was cancelled") }
     }
 
     // MARK: - One flight
@@ -280,10 +308,7 @@ public struct Connection: ~Copyable {
             var timeout: Int32 = -1
             if let deadline {
                 let left = deadline - .now
-                guard left > .zero else {
-                    giveUp()
-                    throw .deadlineExceeded
-                }
+                guard left > .zero else { throw .deadlineExceeded }
                 let milliseconds = left.components.seconds * 1000 + left.components.attoseconds / 1_000_000_000_000_000
                 timeout = Int32(clamping: milliseconds + 1)
             }
@@ -293,21 +318,34 @@ public struct Connection: ~Copyable {
         }
     }
 
-    /// Asks the server to stop what it does for this connection. Never a COMMIT: one that waits for a synchronous
-    /// standby would end, and be taken for durable.
-    private func giveUp() {
-        guard !isCommitting, let cancel = PQgetCancel(handle) else { return }
-        var reason = [CChar](repeating: 0, count: 256)
-        PQcancel(cancel, &reason, Int32(reason.count))
-        PQfreeCancel(cancel)
-    }
-
     private func isReadable() -> Bool {
         var entry = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
         return poll(&entry, 1, 0) != 0
     }
 
     private func lost() -> PostgresError { .connectionLost(String(cString: PQerrorMessage(handle))) }
+}
+
+/// What the server says beside its answers. All of it is passed over but one warning: `COMMIT` is answered as if it had
+/// succeeded when somebody cancels its wait for a synchronous standby (`SyncRepWaitForLSN` of PostgreSQL's `syncrep.c`).
+private final class Notices {
+    private var hasUnreplicatedCommit = false
+
+    init(of handle: OpaquePointer) {
+        let receiver: PQnoticeReceiver = { context, notice in
+            guard let function = PQresultErrorField(notice, Int32(Character("R").asciiValue!)),
+                strcmp(function, "SyncRepWaitForLSN") == 0
+            else { return }
+            Unmanaged<Notices>.fromOpaque(context!).takeUnretainedValue().hasUnreplicatedCommit = true
+        }
+        PQsetNoticeReceiver(handle, receiver, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    /// Whether there was such a commit since the last call.
+    func takeUnreplicatedCommit() -> Bool {
+        defer { hasUnreplicatedCommit = false }
+        return hasUnreplicatedCommit
+    }
 }
 
 extension ServerError {

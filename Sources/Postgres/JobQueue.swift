@@ -58,9 +58,14 @@ public final class JobQueue<Job: Sendable>: Sendable {
 
     /// Takes jobs from the front; blocks the thread while there are none.
     ///
-    /// - Parameter choose: From those that wait, in order, how many to take, at least 1.
-    /// - Returns: Empty once the queue is closed and drained.
-    public func take(_ choose: (_ waiting: ArraySlice<(job: Job, deadline: ContinuousClock.Instant)>) -> Int) -> [Job] {
+    /// - Parameters:
+    ///   - end: When to stop waiting; `nil`: never.
+    ///   - choose: From those that wait, in order, how many to take, at least 1.
+    /// - Returns: Empty once the queue is closed and drained, and when `end` comes.
+    public func take(
+        until end: ContinuousClock.Instant? = nil,
+        _ choose: (_ waiting: ArraySlice<(job: Job, deadline: ContinuousClock.Instant)>) -> Int
+    ) -> [Job] {
         while true {
             let taken: [Job]? = state.withLock { state in
                 if state.count > 0 { return state.take(choose(state.jobs[state.first...])) }
@@ -69,6 +74,19 @@ public final class JobQueue<Job: Sendable>: Sendable {
                 return nil
             }
             if let taken { return taken }
+            guard let end else {
+                wakeUp.wait()
+                continue
+            }
+            let left = DispatchTimeInterval.nanoseconds(max(0, Int((end - .now) / .nanoseconds(1))))
+            guard wakeUp.wait(timeout: .now() + left) == .timedOut else { continue }
+            let isAsleep = state.withLock { state in
+                guard state.sleepers > 0 else { return false }
+                state.sleepers -= 1
+                return true
+            }
+            if isAsleep { return [] }
+            // Somebody has counted this thread as woken up.
             wakeUp.wait()
         }
     }

@@ -56,14 +56,43 @@ public struct ServerError: Sendable, Equatable {
         self.message = message
     }
 
-    /// Whether the transaction lost against a concurrent one and may simply be run again.
-    public var isConflict: Bool { sqlState == "40001" || sqlState == "40P01" }
+    /// What the SQLSTATE means for whoever sent the statement.
+    public var kind: Kind { Kind(sqlState: sqlState) }
 
-    /// Whether this server cannot serve now (shutting down, starting up, read only) and another connection might.
-    public var asksForReconnect: Bool {
-        ["25006", "57P01", "57P02", "57P03"].contains(sqlState) || sqlState.hasPrefix("08")
+    /// The classes of SQLSTATEs that something can be done about: the only table of them. In all but `other` the
+    /// transaction is undone.
+    public enum Kind: Sendable {
+        /// The transaction lost against a concurrent one and may simply be run again.
+        case conflict
+        /// A lock was not to be had in `lock_timeout`.
+        case locked
+        /// The statement was given up: `statement_timeout`, a cancel request.
+        case cancelled
+        /// This server cannot serve now (shutting down, starting up, read only, its disk failing), or has ended the
+        /// session; another connection might be served.
+        case serverAway
+        /// The server lacks memory, disk space, connections or locks for now, whatever the statement is.
+        case overloaded
+        /// The values do not fit, or a constraint forbids them.
+        case data
+        case other
+
+        init(sqlState: String) {
+            self =
+                switch sqlState {
+                case "40001", "40P01": .conflict
+                case "55P03": .locked
+                case "57014": .cancelled
+                // 57P05, 25P03 and 25P04 are limits of a session that stood still.
+                case "25006", "25P03", "25P04", "57P01", "57P02", "57P03", "57P05": .serverAway
+                default:
+                    switch sqlState.prefix(2) {
+                    case "08", "58": .serverAway
+                    case "53": .overloaded
+                    case "22", "23": .data
+                    default: .other
+                    }
+                }
+        }
     }
-
-    /// Whether the statement was given up for lack of time: lock_timeout, statement_timeout, a cancel request.
-    public var isTimeout: Bool { sqlState == "55P03" || sqlState == "57014" }
 }

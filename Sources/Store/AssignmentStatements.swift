@@ -10,24 +10,23 @@ enum AssignmentStatements {
 
     static let begin = Statement(unprepared: "BEGIN ISOLATION LEVEL SERIALIZABLE")
 
-    /// How long the gate is waited for.
-    static func gateLimit(milliseconds: Int64) -> Query {
-        Statement(unprepared: "SET LOCAL lock_timeout = \(milliseconds)")()
+    /// Sets a limit for the transaction, in milliseconds: `lock_timeout`, how long the gate is waited for;
+    /// `idle_in_transaction_session_timeout`, how long an instance may stand still between flights before PostgreSQL ends
+    /// its session; `transaction_timeout`, how long all may take.
+    static func limit(_ name: String, _ time: Duration) -> Query {
+        Statement(unprepared: "SET LOCAL \(name) = \(time.wholeMilliseconds)")()
     }
 
-    /// How long an instance may stand still with the gate in its hands before it is thrown out.
-    static func idleLimit(milliseconds: Int64) -> Query {
-        Statement(unprepared: "SET LOCAL idle_in_transaction_session_timeout = \(milliseconds)")()
-    }
-
-    /// `LOCK TABLE` takes no snapshot, so that instances queue before theirs and meet no conflict after it.
+    /// `LOCK TABLE` takes no snapshot, so that instances queue before theirs and meet no conflict after it. By these two
+    /// modes others know the transaction of an instance; who takes the gate by hand takes it in another one.
     static let gate = Statement(unprepared: "LOCK TABLE assignment_gate IN SHARE ROW EXCLUSIVE MODE")
+    static let openGate = Statement(unprepared: "LOCK TABLE assignment_gate IN ROW SHARE MODE")
 
-    /// Answers the transaction's time. Parameter: the time that each further statement may take. A locked row is waited
-    /// for only for moments, as the gate is held meanwhile.
+    /// Answers the transaction's time. Parameters: the milliseconds that each further statement may take, and wait for a
+    /// lock.
     static let settings = Statement(
         """
-        SELECT now(), set_config('statement_timeout', $1::text, true), set_config('lock_timeout', '100ms', true),
+        SELECT now(), set_config('statement_timeout', $1::text, true), set_config('lock_timeout', $2::text, true),
             set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
             set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
             set_config('plan_cache_mode', 'force_generic_plan', true)
@@ -173,6 +172,27 @@ enum AssignmentStatements {
         ) AS c
         """)
 
+    // MARK: After a lock was not to be had
+
+    static let beginProbe = Statement(unprepared: "BEGIN ISOLATION LEVEL READ COMMITTED")
+    static let endProbe = Statement(unprepared: "ROLLBACK")
+
+    /// The rows of these that are locked: operators, sources, leads, leads to be filled, and contacts. Each table's rows are
+    /// locked as the transaction does it, as far as nobody else has them.
+    static let lockedRows = [
+        lockedRows(of: "operators", "NO KEY UPDATE"), lockedRows(of: "sources", "KEY SHARE"),
+        lockedRows(of: "leads", "KEY SHARE"), lockedRows(of: "leads", "NO KEY UPDATE"),
+        lockedRows(of: "contacts", "NO KEY UPDATE"),
+    ]
+
+    private static func lockedRows(of table: String, _ strength: String) -> Statement {
+        Statement(
+            """
+            WITH free AS (SELECT id FROM \(table) WHERE id = ANY ($1::bigint[]) FOR \(strength) SKIP LOCKED)
+            SELECT id FROM \(table) WHERE id = ANY ($1) AND id NOT IN (SELECT id FROM free)
+            """)
+    }
+
     // MARK: Second flight
 
     /// How long a locked row is waited for from now on, in milliseconds.
@@ -217,4 +237,9 @@ enum AssignmentStatements {
         """)
 
     static let commit = Statement(unprepared: "COMMIT")
+}
+
+extension Duration {
+    /// In whole milliseconds, at least 1: PostgreSQL takes 0 for no limit.
+    var wholeMilliseconds: Int64 { max(1, Int64(self / .milliseconds(1))) }
 }

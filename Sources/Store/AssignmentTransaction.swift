@@ -16,12 +16,29 @@ public struct AssignmentTransaction: Sendable {
     /// Some number of contacts that one transaction lets in at most, so that others do not wait long for it.
     private static let admissionLimit: Int64 = 2000
 
+    /// The rows of the last decision, beyond those that commands name.
+    private var changes = Changes()
+
     /// - Parameter usesGate: Whether to queue with other instances before the snapshot is taken.
     public init(_ batch: Batch = Batch(), usesGate: Bool) {
         id = (.random(in: .min ... .max), .random(in: .min ... .max))
         seed = .random(in: .min ... .max)
         self.batch = batch
         self.usesGate = usesGate
+    }
+
+    /// How long a transaction may wait, and take.
+    public struct Limits: Sendable {
+        /// For the gate.
+        public var gate: Duration
+        /// For each lock behind the gate. It is held meanwhile, so these are moments.
+        public var lock: Duration
+        /// For each statement; then the instance may stand still for as long.
+        public var time: Duration
+
+        public init(gate: Duration, lock: Duration = .milliseconds(100), time: Duration) {
+            (self.gate, self.lock, self.time) = (gate, lock, time)
+        }
     }
 
     /// What is known when the gate opens.
@@ -33,44 +50,72 @@ public struct AssignmentTransaction: Sendable {
     /// Begins the transaction and waits at the gate. Nothing depends on the commands yet: whatever has come by the
     /// time the gate opens can share the transaction.
     ///
-    /// - Parameter timeLimit: How long the gate and each statement may take, and the instance then stand still.
-    /// - Throws: ``PostgresError``.
-    public func begin(on connection: inout Connection, timeLimit: Duration) throws -> Opening {
-        let milliseconds = max(1, Int64(timeLimit / .milliseconds(1)))
-        let results = try connection.run(
-            [
-                AssignmentStatements.begin(), AssignmentStatements.gateLimit(milliseconds: milliseconds),
-                // The instance takes moments between flights, and to roll back what took too long.
-                AssignmentStatements.idleLimit(milliseconds: max(1000, milliseconds)),
-            ]
-                + (usesGate ? [AssignmentStatements.gate()] : [])
-                + [AssignmentStatements.settings(.text(String(milliseconds))), AssignmentStatements.someoneWaits()])
+    /// - Throws: ``PostgresError``; of the kind `locked` if the gate did not open in time.
+    public func begin(on connection: inout Connection, limits: Limits) throws -> Opening {
+        var queries = [
+            AssignmentStatements.begin(), AssignmentStatements.limit("lock_timeout", limits.gate),
+            // The instance takes moments between flights, and to roll back what took too long.
+            AssignmentStatements.limit("idle_in_transaction_session_timeout", max(.seconds(1), limits.time)),
+        ]
+        if connection.serverVersion >= 170_000 {
+            queries.append(AssignmentStatements.limit("transaction_timeout", limits.time + .seconds(1)))
+        }
+        queries += [
+            usesGate ? AssignmentStatements.gate() : AssignmentStatements.openGate(),
+            AssignmentStatements.settings(.milliseconds(limits.time), .milliseconds(limits.lock)),
+            AssignmentStatements.someoneWaits(),
+        ]
+        let results = try connection.run(queries)
         return Opening(
             now: try results[results.count - 2].first { try $0.next() }!,
             someoneWaits: try results[results.count - 1].first { try $0.next() }!)
     }
 
+    /// What was decided, and what is to be written of it.
+    public struct Plan {
+        public let decision: Decision
+        /// The commands that were left out for locked rows, by their indices in the batch; there is no answer to them.
+        public let obstructed: [Int]
+        /// `nil` if there is nothing to commit.
+        public let writes: [Query]?
+    }
+
     /// Runs the first flight and decides. The transaction stays open.
     ///
-    /// - Returns: The decision; what ``commit(_:lockLimit:attempt:on:)`` writes of it, `nil` if there is nothing to commit.
+    /// - Parameter locked: What is not to be waited for.
     /// - Throws: ``PostgresError``.
-    public func decide(
-        on connection: inout Connection, after opening: Opening
-    ) throws -> (decision: Decision, writes: [Query]?) {
+    public mutating func decide(
+        on connection: inout Connection, after opening: Opening, avoiding locked: LockedRows = LockedRows()
+    ) throws -> Plan {
+        changes = Changes()
         var snapshot = Snapshot(now: opening.now)
         // A change of staff comes before all that is read, which so shows what it led to.
         let change = batch.staffChange.flatMap(StaffChange.init)
         if let change {
             let results = try connection.run(change.queries)
             if let refusal = try change.refusal(in: results) {
-                return (Decision(answers: [.failure(refusal)], changes: Changes()), nil)
+                let decision = Decision(answers: [.failure(refusal)], changes: changes)
+                return Plan(decision: decision, obstructed: [], writes: nil)
             }
             snapshot.weights = try change.weights(in: results)
         }
         if opening.someoneWaits { try readWaiting(into: &snapshot, on: &connection) }
         let ids = try read(into: &snapshot, on: &connection)
-        let decision = Assignment.decide(batch, snapshot, ids: ids, seed: seed)
-        return (decision, decision.changes.isEmpty && change == nil ? nil : decision.changes.queries)
+        let obstructed = snapshot.obstructed(batch, by: locked)
+        snapshot.remove(locked)
+        let decision = Assignment.decide(batch.without(obstructed), snapshot, ids: ids, seed: seed)
+        changes = decision.changes
+        // Whatever is acknowledged follows a COMMIT, which waits for what is acknowledged to be safe: also if another
+        // transaction has made the change already.
+        let isAcknowledging = decision.answers.contains { answer in
+            switch answer {
+            case .success(.admission), .failure: false
+            case .success: true
+            }
+        }
+        return Plan(
+            decision: decision, obstructed: obstructed,
+            writes: changes.isEmpty && !isAcknowledging ? nil : changes.queries)
     }
 
     /// Runs the second flight.
@@ -82,15 +127,65 @@ public struct AssignmentTransaction: Sendable {
     public func commit(
         _ writes: [Query], lockLimit: Duration = .milliseconds(100), attempt: Int32, on connection: inout Connection
     ) throws {
-        let limit = AssignmentStatements.rowLockLimit(.text(String(max(1, Int64(lockLimit / .milliseconds(1))))))
+        let limit = AssignmentStatements.rowLockLimit(.milliseconds(lockLimit))
         let mark = BatchStatements.mark(.uuid(high: id.high, low: id.low), .int4(attempt))
         let results = try connection.run([limit] + writes + [mark, AssignmentStatements.commit()], committing: true)
         guard results.last?.commandTag == "COMMIT" else { throw PostgresError.decoding("COMMIT was not carried out") }
     }
 
     /// Which attempt of the batch is durable; `nil`: none, so far.
+    ///
+    /// That it is there does not say that it is safe: with a synchronous standby its COMMIT may have been broken off while it
+    /// waited for that. So a small write of its own is committed, whose wait covers all that was written before it.
+    ///
+    /// - Throws: ``PostgresError``.
     public func committedAttempt(on connection: inout Connection) throws -> Int32? {
-        try connection.run(BatchStatements.committedAttempt(.uuid(high: id.high, low: id.low))).first { try $0.next() }
+        let found = BatchStatements.committedAttempt(.uuid(high: id.high, low: id.low))
+        guard let attempt = try connection.run(found).first({ try $0.next(Int32.self) }) else { return nil }
+        let write = BatchStatements.mark(
+            .uuid(high: .random(in: .min ... .max), low: .random(in: .min ... .max)), .int4(0))
+        _ = try connection.run([write], committing: true)
+        return attempt
+    }
+
+    // MARK: - Who stands in the way
+
+    /// The rows of the batch that somebody else has locked, as far as the last run of ``decide(on:after:avoiding:)`` came.
+    /// Waits for none.
+    ///
+    /// - Throws: ``PostgresError``; of the kind `locked` if a table is locked.
+    public func lockedRows(on connection: inout Connection) throws -> LockedRows {
+        var rows = LockedRows()
+        rows.operators = batch.operators.union(changes.changedLoads)
+        rows.sources = batch.sources.union(changes.addedContacts.map(\.sourceID))
+        rows.leads = Set(changes.addedContacts.map(\.leadID))
+        rows.contacts = Set(batch.contacts).union(changes.moves.map(\.id))
+        return try Self.locked(rows, filledLeads: changes.filledLeads.map(\.id), on: &connection)
+    }
+
+    /// Those of the rows that are locked still.
+    ///
+    /// - Throws: See ``lockedRows(on:)``.
+    public static func locked(
+        _ rows: LockedRows, filledLeads: [LeadID] = [], on connection: inout Connection
+    ) throws -> LockedRows {
+        let ids = [
+            rows.operators.map(\.rawValue), rows.sources.map(\.rawValue), rows.leads.map(\.rawValue),
+            filledLeads.map(\.rawValue), rows.contacts.map(\.rawValue),
+        ]
+        let probes = zip(AssignmentStatements.lockedRows, ids).map { $0(.int8Array($1)) }
+        let limit = AssignmentStatements.limit("lock_timeout", .milliseconds(20))
+        let results = try connection.run(
+            [AssignmentStatements.beginProbe(), limit] + probes + [AssignmentStatements.endProbe()])
+        func found<Subject>(_ number: Int) throws -> Set<ID<Subject>> {
+            Set(try results[number + 2].map { try $0.next(ID<Subject>.self) })
+        }
+        var locked = LockedRows()
+        locked.operators = try found(0)
+        locked.sources = try found(1)
+        locked.leads = try found(2).union(found(3))
+        locked.contacts = try found(4)
+        return locked
     }
 
     // MARK: - Reading
@@ -163,6 +258,8 @@ public struct AssignmentTransaction: Sendable {
 }
 
 extension Parameter {
+    fileprivate static func milliseconds(_ time: Duration) -> Self { .text(String(time.wholeMilliseconds)) }
+
     /// Texts that differ for PostgreSQL, each once.
     fileprivate static func distinct(_ texts: [String]) -> Self {
         .textArray(Set(texts.map(Bytewise.init)).map(\.text))

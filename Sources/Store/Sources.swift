@@ -27,7 +27,8 @@ extension Fetch<Source> {
     /// Changes a source; `nil` leaves a field as it is. Fails at the constraint `sources_name_key` if another one has the
     /// name.
     public static func update(_ id: SourceID, name: String?, description: String?) -> Self {
-        Self(change(.int8(id.rawValue), .text(name), .text(description))) { try Source(&$0) }
+        // Not repeatable: if the second time failed, nobody could say whether the first one had changed it.
+        Self(change(.int8(id.rawValue), .text(name), .text(description)), isRepeatable: false) { try Source(&$0) }
     }
 
     private static let page = Statement(

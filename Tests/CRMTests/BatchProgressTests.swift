@@ -1,3 +1,4 @@
+import Model
 import Postgres
 import Testing
 
@@ -30,7 +31,7 @@ import Testing
             pauses.append(pause)
         }
         #expect(pauses == [2, 4, 8, 16, 32, 64, 100, 100, 100].map(Duration.milliseconds))
-        #expect(!progress.mayHaveCommitted && !progress.isDatabaseAway)
+        #expect(!progress.mayHaveCommitted && progress.obstacle == .deadline)
     }
 
     @Test(
@@ -48,14 +49,34 @@ import Testing
         }
     }
 
-    @Test("A lock or a statement that took too long, and the batch's own id, are tried again soon")
+    @Test("A cancelled statement and the batch's own id are tried again soon")
     func timeouts() {
         var progress = BatchProgress()
-        for error in [server("55P03"), server("57014"), server("23505", constraint: "assignment_batches_pkey")] {
+        for error in [server("57014"), server("23505", constraint: "assignment_batches_pkey")] {
             #expect(next(error, in: &progress) == .retry(longestPause: .milliseconds(10)))
         }
         #expect(next(PostgresError.deadlineExceeded, in: &progress) == .retry(longestPause: .zero))
-        #expect(!progress.isDatabaseAway)
+        #expect(progress.obstacle == .deadline)
+    }
+
+    @Test("What waits for a lock is put off, but never a command that may have been carried out already")
+    func locked() {
+        var progress = BatchProgress()
+        #expect(next(server("55P03"), in: &progress) == .avoidLocks)
+        _ = next(PostgresError.commitOutcomeUnknown(""), in: &progress)
+        #expect(next(server("55P03"), in: &progress) == .retry(longestPause: .milliseconds(80)))
+    }
+
+    @Test(
+        "A server that lacks memory, disk, connections or locks is given time, and no batch is split for it",
+        arguments: ["53100", "53200", "53300", "53400"])
+    func overloaded(sqlState: String) {
+        var progress = BatchProgress()
+        for pause in [40, 80, 160] {
+            #expect(next(server(sqlState), in: &progress) == .retry(longestPause: .milliseconds(pause)))
+            progress.connect()
+            #expect(progress.obstacle == .overloaded, "to connect does not make room")
+        }
     }
 
     @Test("A batch that the database refuses is split until the culprit stands alone")
@@ -76,9 +97,9 @@ import Testing
                 Issue.record("\(error)")
                 return
             }
-            #expect(progress.isDatabaseAway && !progress.mayHaveCommitted)
+            #expect(progress.obstacle == .database && !progress.mayHaveCommitted)
             progress.connect()
-            #expect(!progress.isDatabaseAway)
+            #expect(progress.obstacle == .deadline)
         }
     }
 

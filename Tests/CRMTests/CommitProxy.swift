@@ -1,22 +1,27 @@
 import Foundation
 import Synchronization
 
-/// Stands between libpq and PostgreSQL, and cuts the connection at the next COMMIT: before the server has got it, or
-/// after it has answered it.
+/// Stands between libpq and PostgreSQL, and cuts the connection at the next COMMIT, or another statement: before the server
+/// has got it, or after it has answered it.
 final class CommitProxy: Sendable {
     enum Cut: CaseIterable, Sendable { case beforeServerCommits, afterServerCommitted }
 
     /// The folder of the proxy's socket: `host` for libpq.
     let folder: String
     private let target: String
+    private let request: String
+    private let answer: String
     private let listener: Int32
     private let cut: Mutex<Cut?>
 
     /// - Parameters:
     ///   - host: The folder of PostgreSQL's socket.
     ///   - folder: The folder for the proxy's socket; its path must be short.
-    init(host: String, folder: String, cut: Cut) throws {
+    ///   - request: By which it knows what to cut: a text that the client sends.
+    ///   - answer: A text with which the server answers it.
+    init(host: String, folder: String, cut: Cut, request: String = "COMMIT", answer: String = "COMMIT\0") throws {
         self.folder = folder
+        (self.request, self.answer) = (request, answer)
         self.cut = Mutex(cut)
         target = host + "/.s.PGSQL.5432"
         listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
@@ -54,7 +59,7 @@ final class CommitProxy: Sendable {
             for (from, to) in [(0, server), (1, client)] where sockets[from].revents != 0 {
                 let count = read(sockets[from].fd, &bytes, bytes.count)
                 guard count > 0 else { return }
-                if from == 0, Self.contains(bytes[..<count], "COMMIT") {
+                if from == 0, Self.contains(bytes[..<count], request) {
                     switch cut.withLock({ cut in
                         defer { cut = nil }; return cut
                     }) {
@@ -65,7 +70,7 @@ final class CommitProxy: Sendable {
                 }
                 // The answer to a COMMIT has come when its ReadyForQuery has.
                 if from == 1, mutesServer {
-                    if Self.contains(bytes[..<count], "COMMIT\0") { return }
+                    if Self.contains(bytes[..<count], answer) { return }
                     continue
                 }
                 guard write(to, bytes, count) == count else { return }

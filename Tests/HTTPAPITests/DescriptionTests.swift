@@ -112,6 +112,9 @@ extension JSON {
     func retries() {
         let retried = ErrorCode.allCases.filter(\.mayBeRetried)
         #expect(
-            retried == [.queueFull, .deadline, .databaseUnavailable, .readOnly, .migrationsPending, .shuttingDown])
+            retried == [
+                .queueFull, .deadline, .databaseUnavailable, .databaseOverloaded, .readOnly, .migrationsPending,
+                .shuttingDown,
+            ])
     }
 }

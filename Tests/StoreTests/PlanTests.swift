@@ -16,7 +16,7 @@ import Testing
             if tables == .analysed { try await psql.query("ANALYZE") }
             try await psql.query("BEGIN")
             try await psql.query("PREPARE settings AS \(AssignmentStatements.settings.sql)")
-            try await psql.query("EXECUTE settings ('1000')")
+            try await psql.query("EXECUTE settings ('1000', '100')")
             for (number, statement) in statements.enumerated() {
                 let count = (1...9).last { statement.contains("$\($0)") } ?? 0
                 let nulls = count == 0 ? "" : "(" + Array(repeating: "NULL", count: count).joined(separator: ", ") + ")"

@@ -25,6 +25,9 @@ public final class Psql: Sendable {
         try sockets.theirs.close()
     }
 
+    /// Sends a signal to the client; `SIGSTOP` keeps it from reading what PostgreSQL sends.
+    public func signal(_ number: Int32) { process.signal(number) }
+
     /// Runs one statement and waits for its end; statements of one session run one after another.
     ///
     /// - Returns: The rows, each an array of texts; NULL is an empty text. Values hold no tab and no line break.

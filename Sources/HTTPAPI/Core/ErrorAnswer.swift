@@ -86,6 +86,7 @@ struct ErrorAnswer {
         case .unavailable(.deadline): self.init(code: .deadline)
         case .unavailable(.outcomeUnknown): self.init(code: .outcomeUnknown)
         case .unavailable(.database): self.init(code: .databaseUnavailable)
+        case .unavailable(.overloaded): self.init(code: .databaseOverloaded)
         case .unavailable(.readOnly): self.init(code: .readOnly)
         case .unavailable(.migrationsPending): self.init(code: .migrationsPending)
         case .unavailable(.shuttingDown): self.init(code: .shuttingDown)

@@ -28,6 +28,7 @@ enum ErrorCode: String, CaseIterable {
     case queueFull = "queue_full"
     case deadline
     case databaseUnavailable = "database_unavailable"
+    case databaseOverloaded = "database_overloaded"
     case readOnly = "read_only"
     case migrationsPending = "migrations_pending"
     case shuttingDown = "shutting_down"
@@ -165,6 +166,11 @@ enum ErrorCode: String, CaseIterable {
             Meaning(
                 status: .serviceUnavailable, detail: "The database is not available; try again",
                 whatHappened: "There is no connection to PostgreSQL, or it cannot do this now.",
+                whatToDo: "Send it again after `Retry-After` seconds. `leads-crm doctor` says what is wrong.")
+        case .databaseOverloaded:
+            Meaning(
+                status: .serviceUnavailable, detail: "The database has no room for this now; try again",
+                whatHappened: "PostgreSQL is out of memory, disk space, connections or locks.",
                 whatToDo: "Send it again after `Retry-After` seconds. `leads-crm doctor` says what is wrong.")
         case .readOnly:
             Meaning(

@@ -89,7 +89,7 @@ struct Route: Sendable {
         if !isReading { codes.append(.crossSite) }
         if body != nil { codes += [.malformedBody, .bodyTooLarge, .unsupportedMediaType] }
         if isOfAPI {
-            codes += [.invalidRequest, .queueFull, .deadline, .databaseUnavailable, .shuttingDown]
+            codes += [.invalidRequest, .queueFull, .deadline, .databaseUnavailable, .databaseOverloaded, .shuttingDown]
             if !isReading { codes += [.rejected, .outcomeUnknown] }
         }
         return codes + ownErrors

@@ -1,0 +1,110 @@
+import Distribution
+public import Model
+
+/// Rows that somebody else keeps locked: a person in psql, a change that was left open. Pure.
+///
+/// Commands that would wait for one of them are left out of a transaction, as it must not wait with the gate in its hands.
+public struct LockedRows: Sendable, Equatable, CustomStringConvertible {
+    public var operators: Set<OperatorID> = []
+    public var sources: Set<SourceID> = []
+    public var leads: Set<LeadID> = []
+    public var contacts: Set<ContactID> = []
+
+    public init() {}
+
+    public var description: String {
+        func words(_ name: String, _ ids: Set<some Hashable & Comparable>) -> String? {
+            ids.isEmpty ? nil : "\(name) " + ids.sorted().map { "\($0)" }.joined(separator: ", ")
+        }
+        return [
+            words("operators", operators), words("sources", sources), words("leads", leads),
+            words("contacts", contacts),
+        ].compactMap(\.self).joined(separator: "; ")
+    }
+
+    public var isEmpty: Bool { self == LockedRows() }
+
+    public func isSuperset(of other: LockedRows) -> Bool {
+        operators.isSuperset(of: other.operators) && sources.isSuperset(of: other.sources)
+            && leads.isSuperset(of: other.leads) && contacts.isSuperset(of: other.contacts)
+    }
+
+    public mutating func formUnion(_ other: LockedRows) {
+        operators.formUnion(other.operators)
+        sources.formUnion(other.sources)
+        leads.formUnion(other.leads)
+        contacts.formUnion(other.contacts)
+    }
+
+    /// Adds what a command names first, for one that cannot be carried out and no row is found to be the cause.
+    public mutating func add(_ command: AssignmentCommand) {
+        switch command {
+        case .register(let contact): sources.insert(contact.sourceID)
+        case .updateContact(let id, _): contacts.insert(id)
+        case .updateOperator(let id, _): operators.insert(id)
+        case .setDistribution(let id, _, _): sources.insert(id)
+        case .admitWaiting(let ids): sources.formUnion(ids)
+        }
+    }
+
+    /// Whether the command would wait for one of the rows, as far as itself tells.
+    public func obstruct(_ command: AssignmentCommand) -> Bool {
+        switch command {
+        case .register(let contact): sources.contains(contact.sourceID)
+        case .updateContact(let id, let patch):
+            contacts.contains(id) || patch.operatorID.map(operators.contains) ?? false
+        case .updateOperator(let id, _): operators.contains(id)
+        case .setDistribution(let id, let weights, _):
+            sources.contains(id) || weights.contains { operators.contains($0.operatorID) }
+        // Lets in elsewhere.
+        case .admitWaiting: false
+        }
+    }
+
+    /// Whether the command would wait for one of the rows, or concerns a source that has a locked operator: to pass that
+    /// operator over would give the others more than their share.
+    func obstruct(_ command: AssignmentCommand, in snapshot: Snapshot) -> Bool {
+        if obstruct(command) { return true }
+        switch command {
+        case .register(let contact):
+            return isLocked(contact.sourceID, in: snapshot)
+                || snapshot.leads.contains { leads.contains($0.id) && $0.identity.shares(with: contact.identity) }
+        case .updateContact(let id, _):
+            guard let named = snapshot.contacts[id]?.contact else { return false }
+            return named.operatorID.map(operators.contains) ?? false || isLocked(named.sourceID, in: snapshot)
+        case .updateOperator, .setDistribution, .admitWaiting: return false
+        }
+    }
+
+    private func isLocked(_ source: SourceID, in snapshot: Snapshot) -> Bool {
+        sources.contains(source) || snapshot.shares[source]?.contains { operators.contains($0.operatorID) } ?? false
+    }
+}
+
+extension LeadIdentity {
+    fileprivate func shares(with other: LeadIdentity) -> Bool {
+        func same(_ one: String?, _ other: String?) -> Bool {
+            one != nil && one.map(Bytewise.init) == other.map(Bytewise.init)
+        }
+        return same(externalID, other.externalID) || same(phone, other.phone) || same(email, other.email)
+    }
+}
+
+extension Snapshot {
+    /// The indices of a batch's commands that would wait for one of the rows.
+    public func obstructed(_ batch: Batch, by locked: LockedRows) -> [Int] {
+        if locked.isEmpty { return [] }
+        return batch.commands.indices.filter { locked.obstruct(batch.commands[$0], in: self) }
+    }
+
+    /// Forgets what cannot be changed now, so that others are let in past it: a locked operator takes none of those who
+    /// wait, and nobody who waits at a locked source, or is locked, is let in.
+    public mutating func remove(_ locked: LockedRows) {
+        if locked.isEmpty { return }
+        for id in locked.operators { operators[id] = nil }
+        shares = shares.mapValues { $0.filter { !locked.operators.contains($0.operatorID) } }
+        contacts = contacts.filter { !locked.contacts.contains($0) && !locked.sources.contains($1.contact.sourceID) }
+        waiting = waiting.filter { !locked.contacts.contains($0) && !locked.sources.contains($1) }
+        unread = unread.filter { !locked.sources.contains($0.key) }
+    }
+}

@@ -1,0 +1,211 @@
+import Assignment
+import Model
+import Postgres
+
+/// A command on its way through the lane, answered once.
+struct LaneJob: Sendable {
+    let command: AssignmentCommand
+    let deadline: ContinuousClock.Instant
+    let reply: Reply<AssignmentOutcome>
+
+    /// A job that nobody waits for. If it cannot be done at once, the sweep finds it again: commands must not wait for it.
+    static func admission(at sources: [SourceID]) -> LaneJob {
+        LaneJob(command: .admitWaiting(sources), deadline: .now + .seconds(1), reply: Reply(nil))
+    }
+
+    func fail(with error: any Error) { reply(.failure(error)) }
+
+    fileprivate func expire(at now: ContinuousClock.Instant, with error: CRMError) -> Bool {
+        guard deadline <= now else { return false }
+        fail(with: error)
+        return true
+    }
+}
+
+/// What the lane has taken from the queue and not answered, and what comes next of it. Knows no database.
+///
+/// Commands that would wait for a row which somebody else keeps locked are *parked*: out of the way of all others, tried
+/// again after pauses that double from 10 to 500 ms.
+struct LaneState {
+    /// The batch that is under way.
+    private(set) var current: [LaneJob] = []
+    var progress = BatchProgress()
+    /// Batches to come before the queue: parts of one that was cut, and what was parked.
+    private var later: [[LaneJob]] = []
+    /// Commands that would wait for rows in `locked`.
+    private(set) var parked: [LaneJob] = []
+    private(set) var locked = LockedRows()
+    /// When to look whether rows are locked still, and to try the parked ones again.
+    private var retry: ContinuousClock.Instant?
+    private var pause = Self.firstPause
+    /// Sources at which contacts wait for another transaction to let them in.
+    private var backlog: Set<SourceID> = []
+    /// Whether those come next, not the commands that queue: they take turns.
+    private var isBacklogNext = false
+
+    private static let firstPause = Duration.milliseconds(10)
+    private static let longestPause = Duration.milliseconds(500)
+
+    /// What the lane does next.
+    enum Step: Equatable {
+        /// Carries out ``current``.
+        case batch
+        /// Takes from the queue, waiting for commands until then at most; `nil`: as long as it takes.
+        case queue(until: ContinuousClock.Instant?)
+        /// Finds out which rows are locked still.
+        case retry
+    }
+
+    /// Why a command that was not carried out in time was not.
+    var obstacle: CRMError { .unavailable(progress.obstacle) }
+
+    mutating func next(now: ContinuousClock.Instant = .now) -> Step {
+        if let jobs = later.popLast() {
+            begin(jobs)
+            return .batch
+        }
+        if let retry, retry <= now { return .retry }
+        if !backlog.isEmpty, isBacklogNext {
+            begin([.admission(at: backlog.sorted())])
+            return .batch
+        }
+        isBacklogNext = !backlog.isEmpty
+        return .queue(until: backlog.isEmpty ? retry : now)
+    }
+
+    /// Makes jobs the batch that is under way, but for those that have to wait for locked rows.
+    mutating func begin(_ jobs: [LaneJob]) {
+        current = jobs
+        progress = BatchProgress(obstacle: progress.obstacle)
+        parkObstructed()
+    }
+
+    /// Adds to the batch that is under way.
+    mutating func grow(by jobs: [LaneJob]) {
+        current += jobs
+        parkObstructed()
+    }
+
+    private mutating func parkObstructed() {
+        let locked = locked
+        park { locked.obstruct($0.command) }
+    }
+
+    /// Takes jobs out of the batch that is under way, to be tried again later.
+    mutating func park(where isObstructed: (LaneJob) -> Bool) {
+        let obstructed = current.filter(isObstructed)
+        guard !obstructed.isEmpty else { return }
+        current.removeAll(where: isObstructed)
+        parked += obstructed
+        retry = retry ?? .now + pause
+    }
+
+    /// Puts off what needs a lock that was not to be had, and lets the others go on.
+    ///
+    /// - Parameter found: The batch's rows that are locked. Where none is the cause that can be seen, as an index entry or a
+    ///   counter, the batch is cut by its sources; if it has one only, that waits.
+    mutating func avoid(_ found: LockedRows) {
+        defer { current = [] }
+        if current.isEmpty { return }
+        if !locked.isSuperset(of: found) {
+            locked.formUnion(found)
+            retry = retry ?? .now + pause
+            return later.append(current)
+        }
+        let groups = Dictionary(grouping: current.indices) { current[$0].command.place }.values.sorted { $0[0] < $1[0] }
+        guard groups.count > 1 else { return putOff() }
+        let half = groups.count / 2
+        for part in [groups[half...], groups[..<half]] { later.append(part.joined().sorted().map { current[$0] }) }
+    }
+
+    /// Puts off the batch that is under way, which nothing divides.
+    private mutating func putOff() {
+        if case .admitWaiting(let sources)? = current.first?.command {
+            // The sweep finds one alone again.
+            guard sources.count > 1 else { return finish(backlog: []) }
+            let half = sources.count / 2
+            for part in [sources[half...], sources[..<half]] { later.append([.admission(at: Array(part))]) }
+            return
+        }
+        for job in current { locked.add(job.command) }
+        park { _ in true }
+    }
+
+    /// Tries the parked ones again.
+    ///
+    /// - Parameters:
+    ///   - stillLocked: The rows that are locked still.
+    ///   - fitting: How many of the jobs, from the first on, fit into a batch.
+    mutating func tryAgain(_ stillLocked: LockedRows, fitting: (ArraySlice<LaneJob>) -> Int) {
+        locked = stillLocked
+        pause = min(pause * 2, Self.longestPause)
+        let free = parked.filter { !locked.obstruct($0.command) }
+        parked.removeAll { !locked.obstruct($0.command) }
+        retry = parked.isEmpty && locked.isEmpty ? nil : .now + pause
+        var (rest, batches) = (free[...], [[LaneJob]]())
+        while !rest.isEmpty {
+            batches.append(Array(rest.prefix(fitting(rest))))
+            rest = rest.dropFirst(batches.last!.count)
+        }
+        later += batches.reversed()
+    }
+
+    /// Divides the batch that is under way into halves.
+    mutating func split() {
+        let half = current.count / 2
+        later.append(Array(current[half...]))
+        later.append(Array(current[..<half]))
+        current = []
+    }
+
+    /// Ends the batch that is under way; its jobs are answered.
+    ///
+    /// - Parameter left: The sources at which its transaction left contacts waiting though there is room.
+    mutating func finish(backlog left: Set<SourceID>) {
+        for case .admitWaiting(let sources) in current.map(\.command) { backlog.subtract(sources) }
+        backlog.formUnion(left)
+        current = []
+        progress = BatchProgress()
+        if retry == nil { pause = Self.firstPause }
+    }
+
+    /// Answers and takes out the jobs of the batch whose deadline has passed.
+    mutating func expireCurrent(now: ContinuousClock.Instant) {
+        let error = progress.mayHaveCommitted ? .unavailable(.outcomeUnknown) : obstacle
+        current.removeAll { $0.expire(at: now, with: error) }
+    }
+
+    /// Answers the jobs whose deadline has passed.
+    mutating func expire(now: ContinuousClock.Instant) {
+        expireCurrent(now: now)
+        let obstacle = obstacle
+        for index in later.indices { later[index].removeAll { $0.expire(at: now, with: obstacle) } }
+        parked.removeAll { $0.expire(at: now, with: .unavailable(.deadline)) }
+    }
+
+    /// Answers those parked last that are more than so many.
+    mutating func refuseParked(above limit: Int) {
+        guard parked.count > limit else { return }
+        for job in parked[limit...] { job.fail(with: CRMError.unavailable(.queueFull)) }
+        parked.removeLast(parked.count - limit)
+    }
+}
+
+extension AssignmentCommand {
+    /// What a batch is cut by when nobody knows which of its commands waits.
+    fileprivate enum Place: Hashable {
+        case source(SourceID)
+        case contact(ContactID)
+        case admission
+        case staff
+    }
+
+    fileprivate var place: Place {
+        switch self {
+        case .register(let contact): .source(contact.sourceID)
+        case .updateContact(let id, _): .contact(id)
+        case .admitWaiting: .admission
+        case .updateOperator, .setDistribution: .staff
+        }
+    }
+}

@@ -1,0 +1,291 @@
+import EmbeddedPostgres
+import Foundation
+import Model
+import Postgres
+import Store
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import CRM
+
+/// The lane beside what people and machines do to its database.
+@Suite struct FaultTests {
+    // MARK: Locked rows
+
+    /// What somebody leaves open in psql, and what then waits for it at source 1.
+    enum Lock: CaseIterable {
+        case operatorRow, sourceRow, leadRow, change, waitingContact, newLead
+
+        var preparation: [String] {
+            switch self {
+            case .leadRow: ["INSERT INTO leads (phone) VALUES ('+71')"]
+            case .change:
+                [
+                    "INSERT INTO leads DEFAULT VALUES",
+                    "INSERT INTO contacts (lead_id, source_id, operator_id) VALUES (1, 1, 1)",
+                ]
+            case .waitingContact:
+                ["UPDATE operators SET is_active = false WHERE id = 1", "INSERT INTO leads DEFAULT VALUES"]
+            case .operatorRow, .sourceRow, .newLead: []
+            }
+        }
+
+        var statement: String {
+            switch self {
+            case .operatorRow: "SELECT FROM operators WHERE id = 1 FOR UPDATE"
+            case .sourceRow: "SELECT FROM sources WHERE id = 1 FOR UPDATE"
+            case .leadRow: "SELECT FROM leads WHERE id = 1 FOR UPDATE"
+            case .change: "UPDATE contacts SET status = 'closed' WHERE id = 1"
+            // Nobody else may see the row, but its counter is locked.
+            case .waitingContact: "INSERT INTO contacts (lead_id, source_id) VALUES (1, 1)"
+            case .newLead: "INSERT INTO leads (phone) VALUES ('+71')"
+            }
+        }
+    }
+
+    @Test("What is locked by hand stops nobody but those who need it, on no instance", arguments: Lock.allCases)
+    func locked(_ lock: Lock) async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            try await addDesk(psql)
+            try await addDesk(psql)
+            for statement in lock.preparation { try await psql.query(statement) }
+            let change: (inout CRM.Configuration) -> Void = { $0.requestTimeout = .seconds(120) }
+            try await withCRM(on: database, change) { crm in
+                try await withCRM(on: database, change) { other in
+                    try await psql.query("BEGIN")
+                    try await psql.query(lock.statement)
+                    let blocked = Task { try await crm.register(contact("+71")) }
+                    try await eventually("it waits") { crm.parkedCommands == 1 }
+                    for instance in [crm, other] {
+                        let others = (0..<30).map { _ in Task { try await instance.register(contact(nil, at: 2)) } }
+                        for task in others { #expect(try await task.value.operator?.id == OperatorID(2)) }
+                    }
+                    try await eventually("it waits still") { crm.parkedCommands == 1 }
+                    try await psql.query("COMMIT")
+                    #expect(try await blocked.value.source.id == SourceID(1))
+                    try await eventually("nothing waits") { crm.parkedCommands == 0 }
+                }
+            }
+        }
+    }
+
+    @Test("Who waits at several sources is let in past a locked operator")
+    func lockedForWaiting() async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            for _ in 1...3 { try await addDesk(psql) }
+            for statement in [
+                "INSERT INTO operator_source_weights (operator_id, source_id) VALUES (1, 3), (2, 3)",
+                "DELETE FROM operator_source_weights WHERE operator_id = 3",
+                "INSERT INTO leads DEFAULT VALUES",
+                "INSERT INTO contacts (lead_id, source_id) SELECT 1, 3 FROM generate_series(1, 20)",
+            ] { try await psql.query(statement) }
+            try await withCRM(on: database, { $0.requestTimeout = .seconds(120) }) { crm in
+                try await psql.query("BEGIN")
+                try await psql.query("SELECT FROM operators WHERE id = 1 FOR UPDATE")
+                #expect(try await crm.register(contact(nil, at: 2)).operator?.id == OperatorID(2))
+                #expect(try await psql.number("SELECT current_load FROM operators WHERE id = 2") == 21)
+                try await psql.query("COMMIT")
+            }
+        }
+    }
+
+    @Test("Commands that wait for rows are answered at their deadline, and refused beyond the limit of the queue")
+    func parkedBounds() async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            try await addDesk(psql)
+            try await withCRM(on: database, { ($0.queueLimit, $0.requestTimeout) = (5, .seconds(2)) }) { crm in
+                try await psql.query("BEGIN")
+                try await psql.query("SELECT FROM operators WHERE id = 1 FOR UPDATE")
+                let first = (0..<5).map { _ in Task { try await crm.register(contact(nil)) } }
+                try await eventually("they wait") { crm.parkedCommands == 5 }
+                await #expect(throws: CRMError.unavailable(.queueFull)) { try await crm.register(contact(nil)) }
+                for task in first {
+                    await #expect(throws: CRMError.unavailable(.deadline)) { try await task.value }
+                }
+                try await psql.query("COMMIT")
+                #expect(try await psql.number("SELECT count(*) FROM contacts") == 0)
+                _ = try await crm.register(contact(nil))
+            }
+        }
+    }
+
+    // MARK: Standing still
+
+    /// How the holder of the gate stands still.
+    enum Standstill: CaseIterable {
+        /// Between two statements.
+        case betweenStatements
+        /// In the middle of what PostgreSQL sends it.
+        case notReading
+    }
+
+    @Test("Who stands still with the gate is thrown out by who waits", arguments: Standstill.allCases)
+    func standstill(_ standstill: Standstill) async throws {
+        try await TestDatabase.with { database in
+            let (psql, holder) = (try Psql(database.url), try Psql(database.url))
+            try await addDesk(psql)
+            try await withCRM(
+                on: database, { ($0.gatePatience, $0.requestTimeout) = (.milliseconds(200), .seconds(120)) }
+            ) { crm in
+                try await holder.query("BEGIN")
+                try await holder.query("LOCK TABLE assignment_gate IN SHARE ROW EXCLUSIVE MODE")
+                if standstill == .notReading {
+                    Task {
+                        try await holder.query("SELECT repeat('x', 10000000) FROM pg_sleep(1), generate_series(1, 10)")
+                    }
+                    for (event, signal) in [("PgSleep", SIGSTOP), ("ClientWrite", 0)] {
+                        try await eventually(event) {
+                            try await psql.number(
+                                """
+                                SELECT count(*) FROM pg_stat_activity
+                                WHERE datname = current_database() AND wait_event = '\(event)'
+                                """) == 1
+                        }
+                        holder.signal(signal)
+                    }
+                }
+                _ = try await crm.register(contact(nil))
+                holder.signal(SIGCONT)
+                #expect(try await psql.number("SELECT count(*) FROM contacts") == 1)
+            }
+        }
+    }
+
+    @Test("Who works with the gate is not thrown out, nor who took it by hand")
+    func slowButLiving() async throws {
+        try await TestDatabase.with { database in
+            let (psql, holder) = (try Psql(database.url), try Psql(database.url))
+            try await addDesk(psql)
+            for (mode, sleeps) in [("SHARE ROW EXCLUSIVE", true), ("EXCLUSIVE", false)] {
+                try await withCRM(
+                    on: database, { ($0.gatePatience, $0.requestTimeout) = (.milliseconds(100), .seconds(2)) }
+                ) { crm in
+                    try await holder.query("BEGIN")
+                    try await holder.query("LOCK TABLE assignment_gate IN \(mode) MODE")
+                    let work = Task { if sleeps { try await holder.query("SELECT pg_sleep(3)") } }
+                    await #expect(throws: CRMError.unavailable(.deadline)) { try await crm.register(contact(nil)) }
+                    try await work.value
+                    try await holder.query("COMMIT")
+                    _ = try await crm.register(contact(nil))
+                }
+            }
+        }
+    }
+
+    @Test("Without the gate, too, who stands still with a row that others need is thrown out")
+    func standstillWithoutGate() async throws {
+        try await TestDatabase.with { database in
+            let (psql, holder) = (try Psql(database.url), try Psql(database.url))
+            try await addDesk(psql)
+            try await withCRM(
+                on: database,
+                { ($0.usesGate, $0.gatePatience, $0.requestTimeout) = (false, .milliseconds(200), .seconds(120)) }
+            ) { crm in
+                try await holder.query("BEGIN")
+                try await holder.query("LOCK TABLE assignment_gate IN ROW SHARE MODE")
+                try await holder.query("SELECT FROM operators FOR NO KEY UPDATE")
+                _ = try await crm.register(contact(nil))
+            }
+        }
+    }
+
+    // MARK: A standby
+
+    @Test(
+        "With the synchronous standby away nobody is answered before it is back, whoever ends the wait of COMMIT",
+        arguments: ["pg_terminate_backend", "pg_cancel_backend"])
+    func standbyAway(end: String) async throws {
+        let postgres = try await EmbeddedPostgres.start(in: ScratchDirectory.makeSubdirectory("standby"))
+        let psql = try Psql(postgres.url)
+        var connection = try Connection(ConnectionConfiguration(url: postgres.url))
+        _ = try Migrations.migrate(&connection)
+        try await addDesk(psql)
+        let waiting = "SELECT pid || ' ' || query_start FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        try await withCRM(url: postgres.url, { $0.requestTimeout = .seconds(120) }) { crm in
+            _ = try await crm.register(contact(nil))
+            try await psql.query("ALTER SYSTEM SET synchronous_standby_names = 'away'")
+            try await psql.query("SELECT pg_reload_conf()")
+            let isAnswered = Mutex(false)
+            let registration = Task {
+                defer { isAnswered.withLock { $0 = true } }
+                return try await crm.register(contact("+7"))
+            }
+            var last: [[String]] = []
+            for _ in 1...4 {
+                var now: [[String]] = []
+                try await eventually("a commit waits that did not wait before, or the client is answered") {
+                    now = try await psql.query(waiting)
+                    return now.count == 1 && now != last || isAnswered.withLock { $0 }
+                }
+                let isTooEarly = isAnswered.withLock { $0 }
+                #expect(!isTooEarly)
+                last = now
+                try await psql.query("SELECT \(end)(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+            }
+            try await psql.query("ALTER SYSTEM RESET synchronous_standby_names")
+            try await psql.query("SELECT pg_reload_conf()")
+            #expect(try await registration.value.contact.id == ContactID(2))
+            #expect(try await psql.number("SELECT count(*) FROM contacts") == 2)
+        }
+        try await postgres.stop()
+    }
+
+    // MARK: Errors of the server
+
+    @Test("A database without room is told as such, for commands and for other requests")
+    func overloaded() async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            try await addDesk(psql)
+            for statement in [
+                """
+                CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN RAISE 'no room' USING ERRCODE = '53100'; END $$
+                """,
+                "CREATE TRIGGER no_room BEFORE INSERT ON contacts EXECUTE FUNCTION no_room()",
+                "CREATE TRIGGER no_room BEFORE INSERT ON sources EXECUTE FUNCTION no_room()",
+            ] { try await psql.query(statement) }
+            try await withCRM(on: database, { $0.requestTimeout = .seconds(2) }) { crm in
+                try await psql.query("BEGIN")
+                try await psql.query("LOCK TABLE assignment_gate IN EXCLUSIVE MODE")
+                var tasks = [Task { try await crm.register(contact(nil)) }]
+                try await waitsForLock(psql)
+                tasks += (1..<20).map { _ in Task { try await crm.register(contact(nil)) } }
+                try await eventually("they queue") { crm.waitingCommands == 19 }
+                try await psql.query("COMMIT")
+                for task in tasks {
+                    await #expect(throws: CRMError.unavailable(.overloaded)) { try await task.value }
+                }
+                await #expect(throws: CRMError.unavailable(.overloaded)) {
+                    try await crm.createSource(name: "x", description: nil)
+                }
+                try await psql.query("DROP FUNCTION no_room CASCADE")
+                _ = try await crm.register(contact(nil))
+            }
+        }
+    }
+
+    @Test("A change whose connection is lost is not said to have changed nothing")
+    func lostPatch() async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            try await addDesk(psql)
+            let host = try #require(try await psql.query("SHOW unix_socket_directories").first?.first)
+            let folder = try ScratchDirectory.makeSubdirectory("proxy")
+            let proxy = try CommitProxy(
+                host: host, folder: folder, cut: .afterServerCommitted, request: "UPDATE sources", answer: "UPDATE 1\0")
+            defer { proxy.stop() }
+            try await withCRM(on: database, { $0.connection.url = database.url.replacing(host: folder) }) { crm in
+                await #expect(throws: CRMError.unavailable(.outcomeUnknown)) {
+                    try await crm.updateSource(SourceID(1), name: "new", description: nil)
+                }
+                let changed = try await psql.number("SELECT count(*) FROM sources WHERE name = 'new'")
+                #expect(changed == 1)
+            }
+        }
+    }
+}
