@@ -49,7 +49,9 @@ public struct Diagnosis {
             tell(version(of: connection))
             let checks: [(String, (inout Connection) throws -> [Finding])] = [
                 ("writing", writing), ("encoding", encoding), ("durability", durability), ("isolation", isolation),
-                ("logging", logging), ("clock", clock), ("connections", connections), ("pooler", pooler),
+                ("logging", logging), ("clock", clock), ("connections", connections),
+                ("predicate locks", predicateLocks),
+                ("pooler", pooler),
                 ("migrations", migrations),
             ]
             for (subject, check) in checks {

@@ -1,3 +1,4 @@
+import Model
 import Postgres
 import Store
 
@@ -38,6 +39,34 @@ extension Diagnosis {
                 .warning, "role", "\(user) may write counters or make triggers, and so get round the guard",
                 remedy: "as the tables' owner: REVOKE ALL ON ALL TABLES IN SCHEMA public FROM \(user); then "
                     + "as a superuser: GRANT leads_crm_service TO \(user)")
+        ]
+    }
+
+    /// Somebody's open SERIALIZABLE transaction keeps the predicate locks of all that commit meanwhile, and there is room for
+    /// a number of them only.
+    func predicateLocks(_ connection: inout Connection) throws -> [Finding] {
+        let subject = "predicate locks"
+        let (taken, most, areMany) = try connection.run(DiagnosisStatements.predicateLocks()).first {
+            (try $0.next(Int64.self), try $0.next(Int64.self), try $0.next(Bool.self))
+        }!
+        let text = "\(taken) of \(most) are taken"
+        if let old = try connection.run(Workload.OldSnapshot.query).first({ try Workload.OldSnapshot(&$0) }) {
+            return [
+                Finding(
+                    .warning, subject,
+                    "\(text); process \(old.process), user \(old.user) (\(old.application)) keeps them, with a transaction that "
+                        + "has been open for \(old.age) others",
+                    remedy: "end that transaction, or: SELECT pg_terminate_backend(\(old.process))")
+            ]
+        }
+        guard areMany else { return [Finding(.ok, subject, text)] }
+        return [
+            Finding(
+                .warning, subject,
+                "\(text); each transaction takes many, so that an open SERIALIZABLE one uses them up",
+                remedy: ["relation = 0", "page = 0", "transaction = 256"]
+                    .map { "ALTER SYSTEM SET max_pred_locks_per_\($0);" }.joined(separator: " ")
+                    + " then restart PostgreSQL")
         ]
     }
 

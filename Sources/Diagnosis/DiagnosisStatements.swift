@@ -35,6 +35,16 @@ enum DiagnosisStatements {
                 (SELECT sum(numbackends)::bigint FROM pg_stat_database)
             """)
 
+    /// The predicate locks that are taken, those that there can be (see PostgreSQL's `predicate.c`), and whether there may
+    /// be many for one transaction.
+    static let predicateLocks = Statement(
+        unprepared: """
+            SELECT (SELECT count(*) FROM pg_locks WHERE mode = 'SIReadLock'),
+                2 * current_setting('max_pred_locks_per_transaction')::bigint
+                    * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint),
+                current_setting('max_pred_locks_per_relation') <> '0'
+            """)
+
     /// Who migrates, or what lets this user do it, as far as it may not. The service's role is not meant to.
     static let creation = Statement(
         unprepared: """

@@ -60,6 +60,19 @@ public struct MetricsPage: Sendable {
     }
 
     private func write(_ desk: Workload, to page: inout Exposition) {
+        page.gauge(
+            "leads_crm_predicate_locks",
+            "Predicate locks of SERIALIZABLE transactions, in all databases of the cluster.",
+            desk.predicateLocks)
+        if let old = desk.oldSnapshot {
+            page.family(
+                "leads_crm_oldest_snapshot_age_transactions", .gauge,
+                "The session whose open transaction keeps predicate locks and dead rows, if over 1,000 transactions have begun since."
+            )
+            page.sample(
+                "leads_crm_oldest_snapshot_age_transactions", [("process", "\(old.process)"), ("user", old.user)],
+                value: old.age)
+        }
         page.gauge("leads_crm_load", "Active contacts that operators hold.", desk.load)
         page.gauge("leads_crm_capacity", "The limits of all active operators together.", desk.capacity)
         page.family("leads_crm_operator_load", .gauge, "Active contacts of an operator, for the fullest operators.")

@@ -27,6 +27,20 @@ public struct Workload: Sendable, Equatable {
         }
     }
 
+    /// A session of the cluster that keeps the oldest snapshot, and with it the predicate locks of all SERIALIZABLE
+    /// transactions that commit meanwhile.
+    public struct OldSnapshot: Sendable, Equatable {
+        public let process: Int32
+        public let user: String
+        public let application: String
+        /// How many transactions have begun since.
+        public let age: Int64
+
+        public init(process: Int32, user: String, application: String, age: Int64) {
+            (self.process, self.user, self.application, self.age) = (process, user, application, age)
+        }
+    }
+
     /// Active contacts of all operators.
     public let load: Int64
     /// The limits of all active operators together.
@@ -35,11 +49,20 @@ public struct Workload: Sendable, Equatable {
     public let loads: [Load]
     /// The sources at which somebody waits.
     public let waiting: [Waiting]
+    /// Of all databases of the cluster.
+    public let predicateLocks: Int64
+    /// One that more than 1,000 transactions have passed by; `nil`: there is none.
+    public let oldSnapshot: OldSnapshot?
 
-    public init(load: Int64, capacity: Int64, loads: [Load], waiting: [Waiting]) {
+    public init(
+        load: Int64, capacity: Int64, loads: [Load], waiting: [Waiting], predicateLocks: Int64,
+        oldSnapshot: OldSnapshot?
+    ) {
         self.load = load
         self.capacity = capacity
         self.loads = loads
         self.waiting = waiting
+        self.predicateLocks = predicateLocks
+        self.oldSnapshot = oldSnapshot
     }
 }

@@ -57,11 +57,13 @@ public struct ClaimMaintenance: Transaction {
         try connection.run(Self.claim(.text(name), .int8(Int64(interval / .milliseconds(1))))).count > 0
     }
 
-    /// The lease ends by itself: an instance that dies with it leaves the job to the next one that finds it due.
+    /// The lease ends by itself: an instance that dies with it leaves the job to the next one that finds it due. One that
+    /// ends later than any would is of a clock that was set back since.
     private static let claim = Statement(
         """
         INSERT INTO maintenance_jobs AS j (name, due_at) VALUES ($1::text, now() + $2::bigint * interval '1 millisecond')
-        ON CONFLICT ON CONSTRAINT maintenance_jobs_pkey DO UPDATE SET due_at = EXCLUDED.due_at WHERE j.due_at <= now()
+        ON CONFLICT ON CONSTRAINT maintenance_jobs_pkey DO UPDATE SET due_at = EXCLUDED.due_at
+        WHERE j.due_at <= now() OR j.due_at > EXCLUDED.due_at + interval '1 second'
         RETURNING true
         """)
 }

@@ -1,7 +1,7 @@
 public import Model
 public import Postgres
 
-/// The three reads of a ``Workload`` in one flight.
+/// The reads of a ``Workload`` in one flight.
 public struct FetchWorkload: Transaction {
     private let operatorLimit: Int64
     public let isRepeatable = true
@@ -11,7 +11,8 @@ public struct FetchWorkload: Transaction {
 
     public func run(on connection: inout Connection) throws -> Workload {
         let results = try connection.run([
-            Self.totals(), Self.loads(.int8(operatorLimit)), Self.waiting(),
+            Self.totals(), Self.loads(.int8(operatorLimit)), Self.waiting(), Self.predicateLocks(),
+            Workload.OldSnapshot.query,
         ])
         let (load, capacity) = try results[0].first { (try $0.next(Int64.self), try $0.next(Int64.self)) }!
         return Workload(
@@ -23,8 +24,12 @@ public struct FetchWorkload: Transaction {
                 Workload.Waiting(
                     sourceID: try $0.next(), count: try $0.next(),
                     oldestAge: Double(try $0.next(Int64.self)) / 1e6)
-            })
+            },
+            predicateLocks: try results[3].first { try $0.next(Int64.self) }!,
+            oldSnapshot: try results[4].first { try Workload.OldSnapshot(&$0) })
     }
+
+    private static let predicateLocks = Statement("SELECT count(*) FROM pg_locks WHERE mode = 'SIReadLock'")
 
     private static let totals = Statement(
         """
@@ -49,4 +54,19 @@ public struct FetchWorkload: Transaction {
             WHERE c.source_id = s.id AND c.status = 'active' AND c.operator_id IS NULL) AS w
         WHERE w.waiting_count > 0 ORDER BY s.id
         """)
+}
+
+extension Workload.OldSnapshot {
+    /// Answers at most one row. What others do is hidden from most users, but not who has which snapshot.
+    public static let query = Statement(
+        """
+        SELECT a.pid, a.usename::text, a.application_name, age(a.backend_xmin)::bigint
+        FROM pg_stat_activity AS a
+        WHERE a.usename IS NOT NULL AND a.pid <> pg_backend_pid() AND age(a.backend_xmin) > 1000
+        ORDER BY age(a.backend_xmin) DESC LIMIT 1
+        """)()
+
+    public init(_ row: inout Row) throws {
+        self.init(process: try row.next(), user: try row.next(), application: try row.next(), age: try row.next())
+    }
 }

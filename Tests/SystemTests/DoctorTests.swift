@@ -28,7 +28,8 @@ extension System {
                 #expect(!output.standardOutput.contains("FAIL") && !output.standardOutput.contains("\u{1b}"))
                 for subject in [
                     "settings", "open files", "address", "connection", "version", "writing", "encoding", "durability",
-                    "isolation", "logging", "clock", "connections", "pooler", "migrations", "rights", "role",
+                    "isolation", "logging", "clock", "connections", "predicate locks", "pooler", "migrations", "rights",
+                    "role",
                     "triggers",
                     "counters",
                 ] { #expect(finding(subject, in: output) != nil, "\(subject): \(output)") }
@@ -64,6 +65,28 @@ extension System {
                 let found = finding(subject, in: output)
                 #expect(found?.hasPrefix("FAIL") == true && found?.contains(remedy) == true, "\(output)")
             }
+        }
+
+        @Test("Whose open transaction keeps predicate locks is told, by doctor and metrics, to the service's role too")
+        func oldSnapshot() async throws {
+            // Other tests' sessions have snapshots, too: this one is alone.
+            let postgres = try await EmbeddedPostgres.start(in: ScratchDirectory.makeSubdirectory("snapshot"))
+            let psql = try Psql(postgres.url)
+            let holder = try Psql(postgres.url)
+            try await holder.query("BEGIN ISOLATION LEVEL SERIALIZABLE")
+            let process = try await holder.query("SELECT pg_backend_pid()")[0][0]
+            try await psql.query("CREATE ROLE somebody LOGIN")
+            let url = postgres.url(role: "somebody")
+            #expect(finding("predicate locks", in: try await run(url))?.hasPrefix("ok") == true)
+            try await psql.query(
+                "DO $$ BEGIN FOR i IN 1..1100 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$")
+            let found = finding("predicate locks", in: try await run(url))
+            #expect(found?.contains("process \(process)") == true && found?.hasPrefix("warn") == true, "\(found ?? "")")
+            try await withInstances(1, on: postgres.url) { instances in
+                let page = try await instances[0].client.get("/metrics").text
+                #expect(page.contains("leads_crm_oldest_snapshot_age_transactions{process=\"\(process)\""), "\(page)")
+            }
+            try await postgres.stop()
         }
 
         @Test("A superuser, the owner and whoever may write counters are a warning; the service's role is none")

@@ -47,6 +47,35 @@ extension System {
             try await postgres.stop()
         }
 
+        @Test("While PostgreSQL stands still every answer is 503 in time, and when it goes on so does the service")
+        func standsStill() async throws {
+            let postgres = try await EmbeddedPostgres.start(in: ScratchDirectory.makeSubdirectory("still"))
+            try await withInstances(1, on: postgres.url, environment: ["REQUEST_TIMEOUT": "2"]) { instances in
+                let client = instances[0].client
+                let source = try #require(try await client.post("/api/v1/sources", ["name": "Bot"]).json["id"].int)
+                #expect(try await client.post("/api/v1/contacts", ["source_id": JSON(source)]).status == 201)
+                let server = try postgres.processID
+                let children = try String(contentsOfFile: "/proc/\(server)/task/\(server)/children", encoding: .utf8)
+                let processes = [server] + children.split(separator: " ").compactMap { Int32($0) }
+                for process in processes { kill(process, SIGSTOP) }
+                // The first that comes finds an open connection, the next ones have to connect.
+                for _ in 1...3 {
+                    for path in ["/api/v1/operators", "/api/v1/contacts/1", "/readyz"] {
+                        let start = ContinuousClock.now
+                        expectUnavailable(try await client.get(path), after: .now - start)
+                    }
+                    let start = ContinuousClock.now
+                    let answer = try await client.post("/api/v1/contacts", ["source_id": JSON(source)])
+                    expectUnavailable(answer, after: .now - start)
+                }
+                for process in processes { kill(process, SIGCONT) }
+                try await eventually("the service is back", within: .seconds(10)) {
+                    try await client.post("/api/v1/contacts", ["source_id": JSON(source)]).status == 201
+                }
+            }
+            try await postgres.stop()
+        }
+
         /// - Parameter duration: How long the answer took: `REQUEST_TIMEOUT`, which is 2 s, and a little at most.
         private func expectUnavailable(_ answer: Client.Response, after duration: Duration) {
             #expect(answer.status == 503, "\(answer)")
