@@ -2,9 +2,13 @@ import Foundation
 import Synchronization
 
 /// Stands between libpq and PostgreSQL, and cuts the connection at the next COMMIT, or another statement: before the server
-/// has got it, or after it has answered it.
+/// has got it, as soon as it has got it, or after it has answered it.
 final class CommitProxy: Sendable {
-    enum Cut: CaseIterable, Sendable { case beforeServerCommits, afterServerCommitted }
+    enum Cut: Sendable {
+        case beforeServerCommits, afterServerCommitted
+        /// Lets nobody in any more, either.
+        case whileServerCommits
+    }
 
     /// The folder of the proxy's socket: `host` for libpq.
     let folder: String
@@ -19,11 +23,13 @@ final class CommitProxy: Sendable {
     ///   - folder: The folder for the proxy's socket; its path must be short.
     ///   - request: By which it knows what to cut: a text that the client sends.
     ///   - answer: A text with which the server answers it.
-    init(host: String, folder: String, cut: Cut, request: String = "COMMIT", answer: String = "COMMIT\0") throws {
+    init(host: String, folder: String, cut: Cut? = nil, request: String = "COMMIT", answer: String = "COMMIT\0") throws
+    {
         self.folder = folder
         (self.request, self.answer) = (request, answer)
         self.cut = Mutex(cut)
         target = host + "/.s.PGSQL.5432"
+        unlink(folder + "/.s.PGSQL.5432")
         listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         let isListening = Self.withAddress(folder + "/.s.PGSQL.5432") { bind(listener, $0, $1) == 0 }
         guard isListening, listen(listener, 8) == 0 else { throw POSIXError(.EADDRNOTAVAIL) }
@@ -64,6 +70,10 @@ final class CommitProxy: Sendable {
                         defer { cut = nil }; return cut
                     }) {
                     case .beforeServerCommits: return
+                    case .whileServerCommits:
+                        _ = write(to, bytes, count)
+                        stop()
+                        return
                     case .afterServerCommitted: mutesServer = true
                     case nil: break
                     }

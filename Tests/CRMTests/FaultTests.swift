@@ -234,6 +234,52 @@ import Testing
         try await postgres.stop()
     }
 
+    @Test("What an attempt did whose outcome was unknown is not refused by the next one")
+    func refusalAfterUncertainAttempt() async throws {
+        let postgres = try await EmbeddedPostgres.start(in: ScratchDirectory.makeSubdirectory("uncertain"))
+        let (psql, thief) = (try Psql(postgres.url), try Psql(postgres.url))
+        var connection = try Connection(ConnectionConfiguration(url: postgres.url))
+        _ = try Migrations.migrate(&connection)
+        try await addDesk(psql)
+        try await addDesk(psql, maxLoad: 1)
+        let host = try #require(try await psql.query("SHOW unix_socket_directories").first?.first)
+        let folder = try ScratchDirectory.makeSubdirectory("proxy")
+        let waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        try await withCRM(url: postgres.url, { $0.requestTimeout = .seconds(120) }) { crm in
+            let id = try await crm.register(contact(nil)).contact.id
+            try await psql.query("ALTER SYSTEM SET synchronous_standby_names = 'away'")
+            try await psql.query("SELECT pg_reload_conf()")
+            _ = try CommitProxy(host: host, folder: folder, cut: .whileServerCommits)
+            let change: (inout CRM.Configuration) -> Void = {
+                $0.connection.url = postgres.url.replacing(host: folder)
+                $0.requestTimeout = .seconds(120)
+            }
+            try await withCRM(url: postgres.url, change) { cut in
+                // The transfer is durable, waits for the standby, and nobody sees it yet.
+                let transfer = Task { try await cut.updateContact(id, ContactPatch(operatorID: OperatorID(2))) }
+                try await eventually("its COMMIT waits") { try await psql.query(waiting).count == 1 }
+                let theft = Task {
+                    try await thief.query("BEGIN")
+                    try await thief.query("LOCK TABLE assignment_gate IN EXCLUSIVE MODE")
+                    try await thief.query("UPDATE contacts SET operator_id = 1 WHERE id = \(id)")
+                    try await thief.query("INSERT INTO contacts (lead_id, source_id, operator_id) VALUES (1, 2, 2)")
+                    try await thief.query("COMMIT")
+                }
+                // The next attempt comes after psql, or it would not be refused.
+                try await waitsForLock(psql)
+                let proxy = try CommitProxy(host: host, folder: folder)
+                defer { proxy.stop() }
+                try await waitsForLock(psql, sessions: 2)
+                try await psql.query("ALTER SYSTEM RESET synchronous_standby_names")
+                try await psql.query("SELECT pg_reload_conf()")
+                try await theft.value
+                #expect(try await transfer.value.operator?.id == OperatorID(2), "it was transferred, for a moment")
+                #expect(try await psql.numbers("SELECT attempt FROM assignment_batches WHERE attempt > 1") == [])
+            }
+        }
+        try await postgres.stop()
+    }
+
     // MARK: Errors of the server
 
     @Test("A database without room is told as such, for commands and for other requests")

@@ -194,7 +194,7 @@ import Testing
 
     @Test(
         "A connection lost during COMMIT neither loses a contact nor counts it twice",
-        arguments: CommitProxy.Cut.allCases)
+        arguments: [CommitProxy.Cut.beforeServerCommits, .afterServerCommitted])
     func unknownCommit(cut: CommitProxy.Cut) async throws {
         try await TestDatabase.with { database in
             let psql = try Psql(database.url)
