@@ -9,6 +9,8 @@ public struct LockedRows: Sendable, Equatable, CustomStringConvertible {
     public var sources: Set<SourceID> = []
     public var leads: Set<LeadID> = []
     public var contacts: Set<ContactID> = []
+    /// Sources of which it is known that these of the operators belong to them.
+    public var sharing: [SourceID: Set<OperatorID>] = [:]
 
     public init() {}
 
@@ -34,23 +36,22 @@ public struct LockedRows: Sendable, Equatable, CustomStringConvertible {
         sources.formUnion(other.sources)
         leads.formUnion(other.leads)
         contacts.formUnion(other.contacts)
+        sharing.merge(other.sharing) { $0.union($1) }
     }
 
-    /// Adds what a command names first, for one that cannot be carried out and no row is found to be the cause.
-    public mutating func add(_ command: AssignmentCommand) {
-        switch command {
-        case .register(let contact): sources.insert(contact.sourceID)
-        case .updateContact(let id, _): contacts.insert(id)
-        case .updateOperator(let id, _): operators.insert(id)
-        case .setDistribution(let id, _, _): sources.insert(id)
-        case .admitWaiting(let ids): sources.formUnion(ids)
-        }
+    /// Forgets rows that are not among those that are locked still.
+    public mutating func keep(_ still: LockedRows) {
+        let sharing = sharing.mapValues { $0.intersection(still.operators) }.filter { !$0.value.isEmpty }
+        self = still
+        self.sharing = sharing
     }
 
     /// Whether the command would wait for one of the rows, as far as itself tells.
     public func obstruct(_ command: AssignmentCommand) -> Bool {
         switch command {
-        case .register(let contact): sources.contains(contact.sourceID)
+        case .register(let contact):
+            sources.contains(contact.sourceID)
+                || sharing[contact.sourceID].map { !operators.isDisjoint(with: $0) } ?? false
         case .updateContact(let id, let patch):
             contacts.contains(id) || patch.operatorID.map(operators.contains) ?? false
         case .updateOperator(let id, _): operators.contains(id)
@@ -95,6 +96,14 @@ extension Snapshot {
     public func obstructed(_ batch: Batch, by locked: LockedRows) -> [Int] {
         if locked.isEmpty { return [] }
         return batch.commands.indices.filter { locked.obstruct(batch.commands[$0], in: self) }
+    }
+
+    /// The sources that have a locked operator.
+    public func sharing(_ locked: LockedRows) -> [SourceID: Set<OperatorID>] {
+        if locked.operators.isEmpty { return [:] }
+        return shares.mapValues { Set($0.map(\.operatorID)).intersection(locked.operators) }.filter {
+            !$0.value.isEmpty
+        }
     }
 
     /// Forgets what cannot be changed now, so that others are let in past it: a locked operator takes none of those who

@@ -36,6 +36,7 @@ struct BatchProgress {
     private(set) var uncertain: Set<Int32> = []
     /// What kept the last attempt from being carried out.
     private(set) var obstacle: CRMError.Unavailable
+    private(set) var conflicts = 0
     private var duplicates = 0
 
     init(obstacle: CRMError.Unavailable = .deadline) { self.obstacle = obstacle }
@@ -65,7 +66,9 @@ struct BatchProgress {
             return .retry(longestPause: .milliseconds(10))
         case .server(let error):
             switch error.kind {
-            case .conflict: return .retry(longestPause: growing(from: 1, to: 100))
+            case .conflict:
+                conflicts += 1
+                return .retry(longestPause: growing(from: 1, to: 100))
             case .cancelled: return .retry(longestPause: .milliseconds(10))
             case .locked: return mayHaveCommitted ? .retry(longestPause: growing(from: 10, to: 500)) : .avoidLocks
             case .serverAway: return putOff(by: .database)

@@ -14,7 +14,7 @@ import Synchronization
 public final class CRM: Service {
     public struct Configuration: Sendable {
         public var connection: ConnectionConfiguration
-        /// The most connections for reads, and for writes that change no load. The lane has one more.
+        /// The most connections for reads. There are two more, for the lane and for writes that change no load.
         public var poolSize = 4
         /// How long a request may take.
         public var requestTimeout = Duration.seconds(10)
@@ -34,6 +34,8 @@ public final class CRM: Service {
 
     private let configuration: Configuration
     private let pool: ConnectionPool
+    /// For writes that change no load: one that waits for a lock or a standby keeps no read waiting.
+    private let writePool: ConnectionPool
     private let dispatcher: Dispatcher
     private let metrics: AssignmentMetrics
     private let logger: Logger
@@ -50,6 +52,7 @@ public final class CRM: Service {
         self.metrics = AssignmentMetrics(metrics)
         pool = ConnectionPool(
             configuration.connection, size: configuration.poolSize, queueLimit: configuration.queueLimit)
+        writePool = ConnectionPool(configuration.connection, size: 1, queueLimit: configuration.queueLimit)
         dispatcher = Dispatcher(configuration, logger: logger, metrics: self.metrics)
     }
 
@@ -64,14 +67,17 @@ public final class CRM: Service {
                 while (try? await Task.sleep(for: .milliseconds(20))) != nil {
                     dispatcher.expire()
                     pool.expire()
+                    writePool.expire()
                 }
             }
         }
         dispatcher.close()
         pool.close()
+        writePool.close()
         let end = ContinuousClock.now + configuration.requestTimeout
         dispatcher.expire(now: end)
         pool.expire(now: end)
+        writePool.expire(now: end)
     }
 
     /// Returns if requests can be served: PostgreSQL can be written, its schema is up to date, and ``drain()`` was
@@ -109,6 +115,7 @@ public final class CRM: Service {
 
     func run<T: Transaction>(_ transaction: T, within limit: Duration? = nil) async throws -> T.Output {
         do {
+            let pool = transaction.isRepeatable ? pool : writePool
             return try await pool.run(transaction, deadline: .now + (limit ?? configuration.requestTimeout))
         } catch let error as PostgresError {
             throw CRMError(error) ?? error

@@ -27,7 +27,7 @@ final class Dispatcher: Sendable {
     private let logger: Logger
     private let metrics: AssignmentMetrics
     private let queue: JobQueue<LaneJob>
-    private let state = Mutex(LaneState())
+    private let state: Mutex<LaneState>
 
     /// Starts the lane's thread; it connects when the first command comes.
     init(_ configuration: CRM.Configuration, logger: Logger, metrics: AssignmentMetrics) {
@@ -35,6 +35,7 @@ final class Dispatcher: Sendable {
         self.logger = logger
         self.metrics = metrics
         queue = JobQueue(limit: configuration.queueLimit)
+        state = Mutex(LaneState(parkedLimit: configuration.queueLimit))
         startThread { self.runLane() }
     }
 
@@ -139,16 +140,19 @@ final class Dispatcher: Sendable {
                     return finish(decided[committed]!.jobs, decided[committed]!.decision)
                 }
                 let isFirst = mayGrow && attempt == 1
+                // The gate is held meanwhile, so it is waited for once.
+                let lockLimit = isFirst && locked.isEmpty ? Self.lockLimit : Self.shortLockLimit
                 let opening = try passGate(
-                    transaction, on: &connection!, &watch, deadline: deadline,
-                    lockLimit: isFirst ? Self.lockLimit : Self.shortLockLimit)
+                    transaction, on: &connection!, &watch, deadline: deadline, lockLimit: lockLimit)
+                let open = ContinuousClock.now
                 if isFirst { grow() }
+                if !isUncertain { expireHopeless() }
                 jobs = state.withLock(\.current)
                 transaction.batch = Batch(jobs.map(\.command))
                 // What may have been carried out already must not be carried out again in another batch.
                 let plan = try transaction.decide(
-                    on: &connection!, after: opening, avoiding: isUncertain ? LockedRows() : locked)
-                jobs = park(plan.obstructed, of: jobs)
+                    on: &connection!, after: opening, avoiding: isUncertain ? nil : locked)
+                jobs = park(plan, of: jobs)
                 let decision = plan.decision
                 guard decision.answers.count == jobs.count else {
                     throw PostgresError.decoding("\(decision.answers.count) answers to \(jobs.count) commands")
@@ -159,7 +163,7 @@ final class Dispatcher: Sendable {
                     try connection!.rollBack()
                     return finish(jobs, decision)
                 }
-                guard let lockLimit = beginCommit(of: jobs) else {
+                guard let lockLimit = beginCommit(of: jobs, lockLimit: lockLimit) else {
                     try connection!.rollBack()
                     continue
                 }
@@ -169,11 +173,14 @@ final class Dispatcher: Sendable {
                 metrics.record(
                     batchSize: jobs.count, admitted: decision.changes.admitted, start: start,
                     secondFlight: secondFlight)
+                state.withLock { $0.transactionTime = .now - open }
                 return finish(jobs, decision)
             } catch {
                 recover(&connection)
                 switch next(after: error, size: jobs.count) {
-                case .retry(let longest): usleep(UInt32.random(in: 0...UInt32(longest / .microseconds(1))))
+                case .retry(let longest):
+                    usleep(UInt32.random(in: 0...UInt32(longest / .microseconds(1))))
+                    state.withLock { $0.expireCurrent(now: .now) }
                 case .avoidLocks: if avoidLocks(of: transaction, on: &connection) { return }
                 case .split: return split(after: error)
                 case .refuse: return refuse(jobs, after: error)
@@ -204,10 +211,15 @@ final class Dispatcher: Sendable {
     }
 
     private func look(_ watch: inout StandstillWatch, on connection: inout Connection) throws {
-        let ended = try watch.look(on: &connection)
-        guard !ended.isEmpty else { return }
-        metrics.countStandstills(ended.count)
-        logger.warning("an instance stood still in its transaction: its session was ended, process \(ended)")
+        do {
+            let ended = try watch.look(on: &connection)
+            guard !ended.isEmpty else { return }
+            metrics.countStandstills(ended.count)
+            logger.warning("an instance stood still in its transaction: its session was ended, process \(ended)")
+        } catch PostgresError.server(let error) {
+            // No command's fault.
+            logger.warning("cannot look who stands still: \(error.message)")
+        }
     }
 
     // MARK: Locked rows
@@ -233,20 +245,19 @@ final class Dispatcher: Sendable {
         }
         let isNew = state.withLock { state in
             let isNew = !state.locked.isSuperset(of: found)
-            state.avoid(found)
-            state.refuseParked(above: configuration.queueLimit)
+            state.avoid(found, sources: transaction.sources)
             return isNew
         }
         if isNew { logger.warning("somebody keeps rows locked; who needs them waits: \(found)") }
         return true
     }
 
-    private func park(_ obstructed: [Int], of jobs: [LaneJob]) -> [LaneJob] {
-        if obstructed.isEmpty { return jobs }
-        let parked = Set(obstructed.map { ObjectIdentifier(jobs[$0].reply) })
+    private func park(_ plan: AssignmentTransaction.Plan, of jobs: [LaneJob]) -> [LaneJob] {
+        if plan.obstructed.isEmpty { return jobs }
+        let parked = Set(plan.obstructed.map { ObjectIdentifier(jobs[$0].reply) })
         state.withLock { state in
+            state.lock(plan.locked)
             state.park { parked.contains(ObjectIdentifier($0.reply)) }
-            state.refuseParked(above: configuration.queueLimit)
         }
         return jobs.filter { !parked.contains(ObjectIdentifier($0.reply)) }
     }
@@ -256,7 +267,8 @@ final class Dispatcher: Sendable {
         do {
             if !locked.isEmpty {
                 try connect(&connection, deadline: .now + .seconds(1))
-                locked = try AssignmentTransaction.locked(locked, on: &connection!)
+                locked = try AssignmentTransaction.locked(
+                    locked, usesGate: configuration.usesGate, on: &connection!)
                 // It may be an instance's transaction: without the gate, or with more than the gate.
                 if !locked.isEmpty { try look(&watch, on: &connection!) }
             }
@@ -268,11 +280,19 @@ final class Dispatcher: Sendable {
 
     // MARK: Ends of a batch
 
+    /// Answers who will not be done in time if this transaction takes twice as long as the last one: to begin with them would
+    /// only make the others late, too.
+    private func expireHopeless() {
+        state.withLock { state in
+            state.expireCurrent(now: .now + min(state.transactionTime * 2, configuration.requestTimeout / 2))
+        }
+    }
+
     /// Marks the current batch as one that may commit, unless one of its jobs was told that nothing changed. Who has
     /// next to no time left is told so now: later the answer could only be that the outcome is unknown.
     ///
     /// - Returns: How long each statement may wait for a locked row without one of the jobs getting into that situation.
-    private func beginCommit(of jobs: [LaneJob]) -> Duration? {
+    private func beginCommit(of jobs: [LaneJob], lockLimit: Duration) -> Duration? {
         let now = ContinuousClock.now
         let margin = Duration.milliseconds(50)
         return state.withLock { state in
@@ -280,8 +300,7 @@ final class Dispatcher: Sendable {
             guard let first = state.current.map(\.deadline).min(), state.current.count == jobs.count else { return nil }
             state.progress.beginCommit()
             // Five statements of the second flight may meet a locked row, one after another.
-            let limit = state.progress.attempt == 1 && state.locked.isEmpty ? Self.lockLimit : Self.shortLockLimit
-            return min(limit, (first - margin - now) / 5)
+            return min(lockLimit, (first - margin - now) / 5)
         }
     }
 
@@ -302,7 +321,12 @@ final class Dispatcher: Sendable {
     }
 
     private func next(after error: any Error, size: Int) -> BatchProgress.Next {
-        let (next, progress) = state.withLock { ($0.progress.fail(with: error, size: size), $0.progress) }
+        let (next, progress) = state.withLock { state in
+            let next = state.progress.fail(with: error, size: size)
+            // Behind the gate only hand-written changes conflict: who needs what they keep changing must not hold up others.
+            let isStuck = configuration.usesGate && state.progress.conflicts > 3 && !state.progress.mayHaveCommitted
+            return (isStuck ? .avoidLocks : next, state.progress)
+        }
         switch (next, error) {
         case (.retry, let error as PostgresError), (.avoidLocks, let error as PostgresError):
             metrics.countRetry(after: error)

@@ -10,7 +10,7 @@ struct LaneJob: Sendable {
 
     /// A job that nobody waits for. If it cannot be done at once, the sweep finds it again: commands must not wait for it.
     static func admission(at sources: [SourceID]) -> LaneJob {
-        LaneJob(command: .admitWaiting(sources), deadline: .now + .seconds(1), reply: Reply(nil))
+        LaneJob(command: .admitWaiting(sources), deadline: .now + .seconds(5), reply: Reply(nil))
     }
 
     func fail(with error: any Error) { reply(.failure(error)) }
@@ -34,17 +34,23 @@ struct LaneState {
     private var later: [[LaneJob]] = []
     /// Commands that would wait for rows in `locked`.
     private(set) var parked: [LaneJob] = []
+    /// The most of them; who comes later is refused.
+    private let parkedLimit: Int
     private(set) var locked = LockedRows()
     /// When to look whether rows are locked still, and to try the parked ones again.
     private var retry: ContinuousClock.Instant?
     private var pause = Self.firstPause
     /// Sources at which contacts wait for another transaction to let them in.
     private var backlog: Set<SourceID> = []
-    /// Whether those come next, not the commands that queue: they take turns.
-    private var isBacklogNext = false
+    /// Whether `later` and `backlog` come next, not the commands that queue: they take turns.
+    private var isQueueServed = false
+    /// How long the last transaction took from the gate to the end of COMMIT.
+    var transactionTime = Duration.zero
 
     private static let firstPause = Duration.milliseconds(10)
     private static let longestPause = Duration.milliseconds(500)
+
+    init(parkedLimit: Int = .max) { self.parkedLimit = parkedLimit }
 
     /// What the lane does next.
     enum Step: Equatable {
@@ -60,17 +66,14 @@ struct LaneState {
     var obstacle: CRMError { .unavailable(progress.obstacle) }
 
     mutating func next(now: ContinuousClock.Instant = .now) -> Step {
-        if let jobs = later.popLast() {
+        if let retry, retry <= now { return .retry }
+        if isQueueServed, let jobs = later.popLast() ?? (backlog.isEmpty ? nil : [.admission(at: backlog.sorted())]) {
+            isQueueServed = false
             begin(jobs)
             return .batch
         }
-        if let retry, retry <= now { return .retry }
-        if !backlog.isEmpty, isBacklogNext {
-            begin([.admission(at: backlog.sorted())])
-            return .batch
-        }
-        isBacklogNext = !backlog.isEmpty
-        return .queue(until: backlog.isEmpty ? retry : now)
+        isQueueServed = true
+        return .queue(until: later.isEmpty && backlog.isEmpty ? retry : now)
     }
 
     /// Makes jobs the batch that is under way, but for those that have to wait for locked rows.
@@ -98,28 +101,40 @@ struct LaneState {
         current.removeAll(where: isObstructed)
         parked += obstructed
         retry = retry ?? .now + pause
+        guard parked.count > parkedLimit else { return }
+        for job in parked[parkedLimit...] { job.fail(with: CRMError.unavailable(.queueFull)) }
+        parked.removeLast(parked.count - parkedLimit)
     }
 
     /// Puts off what needs a lock that was not to be had, and lets the others go on.
     ///
-    /// - Parameter found: The batch's rows that are locked. Where none is the cause that can be seen, as an index entry or a
-    ///   counter, the batch is cut by its sources; if it has one only, that waits.
-    mutating func avoid(_ found: LockedRows) {
+    /// - Parameters:
+    ///   - found: The batch's rows that are locked. Where none is the cause that can be seen, as an index entry or a counter,
+    ///     the batch is cut by its sources; if it has one only, that waits.
+    ///   - sources: Those of the contacts that commands name, as far as they are known.
+    mutating func avoid(_ found: LockedRows, sources: [ContactID: SourceID] = [:]) {
         defer { current = [] }
         if current.isEmpty { return }
         if !locked.isSuperset(of: found) {
-            locked.formUnion(found)
-            retry = retry ?? .now + pause
+            lock(found)
             return later.append(current)
         }
-        let groups = Dictionary(grouping: current.indices) { current[$0].command.place }.values.sorted { $0[0] < $1[0] }
-        guard groups.count > 1 else { return putOff() }
+        let places = current.map { $0.command.place(sources) }
+        let groups = Dictionary(grouping: current.indices) { places[$0] }.values.sorted { $0[0] < $1[0] }
+        guard groups.count > 1 else { return putOff(places[0]) }
         let half = groups.count / 2
         for part in [groups[half...], groups[..<half]] { later.append(part.joined().sorted().map { current[$0] }) }
     }
 
+    /// Notes rows that are locked.
+    mutating func lock(_ found: LockedRows) {
+        if found.isEmpty { return }
+        locked.formUnion(found)
+        retry = retry ?? .now + pause
+    }
+
     /// Puts off the batch that is under way, which nothing divides.
-    private mutating func putOff() {
+    private mutating func putOff(_ place: AssignmentCommand.Place) {
         if case .admitWaiting(let sources)? = current.first?.command {
             // The sweep finds one alone again.
             guard sources.count > 1 else { return finish(backlog: []) }
@@ -127,7 +142,7 @@ struct LaneState {
             for part in [sources[half...], sources[..<half]] { later.append([.admission(at: Array(part))]) }
             return
         }
-        for job in current { locked.add(job.command) }
+        if case .source(let source) = place { locked.sources.insert(source) }
         park { _ in true }
     }
 
@@ -137,15 +152,24 @@ struct LaneState {
     ///   - stillLocked: The rows that are locked still.
     ///   - fitting: How many of the jobs, from the first on, fit into a batch.
     mutating func tryAgain(_ stillLocked: LockedRows, fitting: (ArraySlice<LaneJob>) -> Int) {
-        locked = stillLocked
+        // A source that no lock was found for may stand in the way of others again.
+        let suspects = locked.sources.subtracting(stillLocked.sources)
+        locked.keep(stillLocked)
         pause = min(pause * 2, Self.longestPause)
         let free = parked.filter { !locked.obstruct($0.command) }
         parked.removeAll { !locked.obstruct($0.command) }
         retry = parked.isEmpty && locked.isEmpty ? nil : .now + pause
-        var (rest, batches) = (free[...], [[LaneJob]]())
-        while !rest.isEmpty {
-            batches.append(Array(rest.prefix(fitting(rest))))
-            rest = rest.dropFirst(batches.last!.count)
+        let groups = Dictionary(grouping: free.indices) { index -> SourceID? in
+            guard case .register(let contact) = free[index].command else { return nil }
+            return suspects.contains(contact.sourceID) ? contact.sourceID : nil
+        }
+        var batches: [[LaneJob]] = []
+        for group in groups.values.sorted(by: { $0[0] < $1[0] }) {
+            var rest = group.map { free[$0] }[...]
+            while !rest.isEmpty {
+                batches.append(Array(rest.prefix(fitting(rest))))
+                rest = rest.dropFirst(batches.last!.count)
+            }
         }
         later += batches.reversed()
     }
@@ -172,7 +196,12 @@ struct LaneState {
     /// Answers and takes out the jobs of the batch whose deadline has passed.
     mutating func expireCurrent(now: ContinuousClock.Instant) {
         let error = progress.mayHaveCommitted ? .unavailable(.outcomeUnknown) : obstacle
+        let before = current
         current.removeAll { $0.expire(at: now, with: error) }
+        // What was not let in in time is left to the sweep.
+        for case .admitWaiting(let sources) in before.filter({ $0.deadline <= now }).map(\.command) {
+            backlog.subtract(sources)
+        }
     }
 
     /// Answers the jobs whose deadline has passed.
@@ -182,28 +211,22 @@ struct LaneState {
         for index in later.indices { later[index].removeAll { $0.expire(at: now, with: obstacle) } }
         parked.removeAll { $0.expire(at: now, with: .unavailable(.deadline)) }
     }
-
-    /// Answers those parked last that are more than so many.
-    mutating func refuseParked(above limit: Int) {
-        guard parked.count > limit else { return }
-        for job in parked[limit...] { job.fail(with: CRMError.unavailable(.queueFull)) }
-        parked.removeLast(parked.count - limit)
-    }
 }
 
 extension AssignmentCommand {
     /// What a batch is cut by when nobody knows which of its commands waits.
     fileprivate enum Place: Hashable {
         case source(SourceID)
-        case contact(ContactID)
+        /// Contacts whose sources are not known: few places, or each would be an attempt of its own.
+        case contacts(Int64)
         case admission
         case staff
     }
 
-    fileprivate var place: Place {
+    fileprivate func place(_ sources: [ContactID: SourceID]) -> Place {
         switch self {
         case .register(let contact): .source(contact.sourceID)
-        case .updateContact(let id, _): .contact(id)
+        case .updateContact(let id, _): sources[id].map { .source($0) } ?? .contacts(id.rawValue % 4)
         case .admitWaiting: .admission
         case .updateOperator, .setDistribution: .staff
         }

@@ -125,7 +125,7 @@ extension Timestamp {
 private enum DemoStatements {
     static let lock = Statement(
         unprepared: "LOCK TABLE assignment_gate, leads, contacts, operators, sources, operator_source_weights "
-            + "IN SHARE ROW EXCLUSIVE MODE")
+            + "IN EXCLUSIVE MODE")
 
     static let isEmpty = Statement(
         unprepared: """

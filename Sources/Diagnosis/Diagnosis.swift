@@ -32,7 +32,7 @@ public struct Diagnosis {
     private let configuration: ConnectionConfiguration
     private let poolSize: Int
 
-    /// - Parameter poolSize: The connections of an instance for reads; it has one more.
+    /// - Parameter poolSize: The connections of an instance for reads; it has two more.
     public init(_ configuration: ConnectionConfiguration, poolSize: Int) {
         self.configuration = configuration
         self.poolSize = poolSize
@@ -192,7 +192,7 @@ public struct Diagnosis {
             (try $0.next(Int64.self), try $0.next(Int64.self))
         }!
         // This one will be free.
-        let (free, needed) = (most - used + 1, Int64(poolSize) + 1)
+        let (free, needed) = (most - used + 1, Int64(poolSize) + 2)
         let text = "\(max(0, free)) of \(most) are free; an instance takes \(needed)"
         guard free < needed * 2 else { return [Finding(.ok, "connections", text)] }
         return [

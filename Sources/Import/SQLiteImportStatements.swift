@@ -21,7 +21,7 @@ enum SQLiteImportStatements {
         SET LOCAL jit = off
         """,
         "LOCK TABLE assignment_gate, leads, contacts, operators, sources, operator_source_weights "
-            + "IN SHARE ROW EXCLUSIVE MODE",
+            + "IN EXCLUSIVE MODE",
     ]
 
     /// Which of these rows are there, and whether it is they: created at the same time, as far as that is known.

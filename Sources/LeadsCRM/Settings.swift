@@ -25,7 +25,7 @@ struct Settings {
     ) { AllowedHosts($0) }
     let databasePool = Setting<Int>(
         "DATABASE_POOL", default: instance.poolSize, in: 1...1000,
-        "connections of an instance for reads; it has one more for assignments")
+        "connections of an instance for reads; it has two more, for assignments and for other writes")
     let requestTimeout = Setting<Duration>(
         "REQUEST_TIMEOUT", default: instance.requestTimeout / .seconds(1), in: 0.1...3600,
         "seconds after which a request is answered 503")

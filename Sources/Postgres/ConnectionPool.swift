@@ -113,7 +113,9 @@ public final class ConnectionPool: Sendable {
         ) throws -> T.Output {
             // Taken out of the property: it is put back only if it is fit for the next job.
             var connection = try take()
-            connection.deadline = deadline
+            // The client of a write is answered by then; its thread waits longer, or each write that waits for a standby would
+            // leave a session behind.
+            connection.deadline = transaction.isRepeatable ? deadline : deadline + .seconds(60)
             let result = Result { try transaction.run(on: &connection) }
             if case .failure = result { try? connection.rollBack() }
             var isFit = connection.isIdle

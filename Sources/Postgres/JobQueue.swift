@@ -100,11 +100,15 @@ public final class JobQueue<Job: Sendable>: Sendable {
         state.withLock { state in state.take(choose(state.jobs[state.first...])) }
     }
 
-    /// Removes the jobs at the front whose deadline has passed.
+    /// Removes the jobs whose deadline has passed.
     public func removeExpired(now: ContinuousClock.Instant) -> [Job] {
         state.withLock { state in
-            let expired = state.jobs[state.first...].prefix { $0.deadline <= now }.count
-            return expired == 0 ? [] : state.take(expired)
+            let waiting = state.jobs[state.first...]
+            guard waiting.contains(where: { $0.deadline <= now }) else { return [] }
+            let expired = waiting.filter { $0.deadline <= now }.map(\.job)
+            state.jobs = waiting.filter { $0.deadline > now }
+            state.first = 0
+            return expired
         }
     }
 

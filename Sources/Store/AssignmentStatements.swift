@@ -95,12 +95,22 @@ enum AssignmentStatements {
         }.joined(separator: "\nUNION\n"))
 
     /// The contacts to be changed, locked in id order, with what their answer shows.
-    static let contacts = Statement(
-        """
-        SELECT \(Contact.columns), \(Lead.columns), \(Source.columns)
-        FROM contacts AS c JOIN leads AS l ON l.id = c.lead_id JOIN sources AS s ON s.id = c.source_id
-        WHERE c.id = ANY ($1::bigint[]) ORDER BY c.id FOR NO KEY UPDATE OF c
-        """)
+    static let contacts = contacts(waiting: "")
+    /// The same, but for those that somebody else has locked.
+    static let freeContacts = contacts(waiting: " SKIP LOCKED")
+
+    private static func contacts(waiting: String) -> Statement {
+        Statement(
+            """
+            SELECT \(Contact.columns), \(Lead.columns), \(Source.columns)
+            FROM contacts AS c JOIN leads AS l ON l.id = c.lead_id JOIN sources AS s ON s.id = c.source_id
+            WHERE c.id = ANY ($1::bigint[]) ORDER BY c.id FOR NO KEY UPDATE OF c\(waiting)
+            """)
+    }
+
+    /// Which of these contacts there are, with their sources.
+    static let sourcesOfContacts = Statement(
+        "SELECT c.id, c.source_id FROM contacts AS c WHERE c.id = ANY ($1::bigint[])")
 
     /// The candidates: at the sources `$1`, or those of the contacts `$2`, whoever has room; besides, whoever has one of
     /// these contacts or is named in `$3`. Each with two arrays, the sources and the weights there; who is named has 0 in

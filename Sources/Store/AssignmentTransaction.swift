@@ -18,6 +18,8 @@ public struct AssignmentTransaction: Sendable {
 
     /// The rows of the last decision, beyond those that commands name.
     private var changes = Changes()
+    /// The sources of the contacts that commands name, as far as the last run of ``decide(on:after:avoiding:)`` came.
+    public private(set) var sources: [ContactID: SourceID] = [:]
 
     /// - Parameter usesGate: Whether to queue with other instances before the snapshot is taken.
     public init(_ batch: Batch = Batch(), usesGate: Bool) {
@@ -76,18 +78,21 @@ public struct AssignmentTransaction: Sendable {
         public let decision: Decision
         /// The commands that were left out for locked rows, by their indices in the batch; there is no answer to them.
         public let obstructed: [Int]
+        /// What was found of locked rows.
+        public let locked: LockedRows
         /// `nil` if there is nothing to commit.
         public let writes: [Query]?
     }
 
     /// Runs the first flight and decides. The transaction stays open.
     ///
-    /// - Parameter locked: What is not to be waited for.
+    /// - Parameter locked: What is not to be waited for; `nil`: everything is, and no command left out.
     /// - Throws: ``PostgresError``.
     public mutating func decide(
-        on connection: inout Connection, after opening: Opening, avoiding locked: LockedRows = LockedRows()
+        on connection: inout Connection, after opening: Opening, avoiding locked: LockedRows? = LockedRows()
     ) throws -> Plan {
         changes = Changes()
+        sources = [:]
         var snapshot = Snapshot(now: opening.now)
         // A change of staff comes before all that is read, which so shows what it led to.
         let change = batch.staffChange.flatMap(StaffChange.init)
@@ -95,14 +100,21 @@ public struct AssignmentTransaction: Sendable {
             let results = try connection.run(change.queries)
             if let refusal = try change.refusal(in: results) {
                 let decision = Decision(answers: [.failure(refusal)], changes: changes)
-                return Plan(decision: decision, obstructed: [], writes: nil)
+                return Plan(decision: decision, obstructed: [], locked: LockedRows(), writes: nil)
             }
             snapshot.weights = try change.weights(in: results)
         }
         if opening.someoneWaits { try readWaiting(into: &snapshot, on: &connection) }
-        let ids = try read(into: &snapshot, on: &connection)
-        let obstructed = snapshot.obstructed(batch, by: locked)
-        snapshot.remove(locked)
+        let ids = try read(into: &snapshot, waitingForContacts: locked == nil, on: &connection)
+        var found = LockedRows()
+        if let locked {
+            found.contacts = Set(sources.keys).subtracting(snapshot.contacts.keys)
+            found.sharing = snapshot.sharing(locked)
+        }
+        var avoided = locked ?? LockedRows()
+        avoided.formUnion(found)
+        let obstructed = snapshot.obstructed(batch, by: avoided)
+        snapshot.remove(avoided)
         let decision = Assignment.decide(batch.without(obstructed), snapshot, ids: ids, seed: seed)
         changes = decision.changes
         // Whatever is acknowledged follows a COMMIT, which waits for what is acknowledged to be safe: also if another
@@ -114,7 +126,7 @@ public struct AssignmentTransaction: Sendable {
             }
         }
         return Plan(
-            decision: decision, obstructed: obstructed,
+            decision: decision, obstructed: obstructed, locked: found,
             writes: changes.isEmpty && !isAcknowledging ? nil : changes.queries)
     }
 
@@ -151,34 +163,38 @@ public struct AssignmentTransaction: Sendable {
     // MARK: - Who stands in the way
 
     /// The rows of the batch that somebody else has locked, as far as the last run of ``decide(on:after:avoiding:)`` came.
-    /// Waits for none.
+    /// Waits for none, but for the gate: beside it the rows of instances would be taken for locked, that have them for moments.
     ///
-    /// - Throws: ``PostgresError``; of the kind `locked` if a table is locked.
+    /// - Throws: ``PostgresError``; of the kind `locked` if the gate does not open, or a table is locked.
     public func lockedRows(on connection: inout Connection) throws -> LockedRows {
         var rows = LockedRows()
         rows.operators = batch.operators.union(changes.changedLoads)
         rows.sources = batch.sources.union(changes.addedContacts.map(\.sourceID))
         rows.leads = Set(changes.addedContacts.map(\.leadID))
         rows.contacts = Set(batch.contacts).union(changes.moves.map(\.id))
-        return try Self.locked(rows, filledLeads: changes.filledLeads.map(\.id), on: &connection)
+        return try Self.locked(
+            rows, filledLeads: changes.filledLeads.map(\.id), usesGate: usesGate, on: &connection)
     }
 
     /// Those of the rows that are locked still.
     ///
     /// - Throws: See ``lockedRows(on:)``.
     public static func locked(
-        _ rows: LockedRows, filledLeads: [LeadID] = [], on connection: inout Connection
+        _ rows: LockedRows, filledLeads: [LeadID] = [], usesGate: Bool, on connection: inout Connection
     ) throws -> LockedRows {
         let ids = [
             rows.operators.map(\.rawValue), rows.sources.map(\.rawValue), rows.leads.map(\.rawValue),
             filledLeads.map(\.rawValue), rows.contacts.map(\.rawValue),
         ]
         let probes = zip(AssignmentStatements.lockedRows, ids).map { $0(.int8Array($1)) }
-        let limit = AssignmentStatements.limit("lock_timeout", .milliseconds(20))
-        let results = try connection.run(
-            [AssignmentStatements.beginProbe(), limit] + probes + [AssignmentStatements.endProbe()])
+        let opening = [
+            AssignmentStatements.beginProbe(), AssignmentStatements.limit("lock_timeout", .milliseconds(500)),
+            usesGate ? AssignmentStatements.gate() : AssignmentStatements.openGate(),
+            AssignmentStatements.limit("lock_timeout", .milliseconds(10)),
+        ]
+        let results = try connection.run(opening + probes + [AssignmentStatements.endProbe()])
         func found<Subject>(_ number: Int) throws -> Set<ID<Subject>> {
-            Set(try results[number + 2].map { try $0.next(ID<Subject>.self) })
+            Set(try results[opening.count + number].map { try $0.next(ID<Subject>.self) })
         }
         var locked = LockedRows()
         locked.operators = try found(0)
@@ -220,13 +236,18 @@ public struct AssignmentTransaction: Sendable {
         _ = try take(AssignmentStatements.waitingLonger(sources, .int8(larger)))
     }
 
-    private func read(into snapshot: inout Snapshot, on connection: inout Connection) throws -> [NewIDs] {
+    private mutating func read(
+        into snapshot: inout Snapshot, waitingForContacts: Bool, on connection: inout Connection
+    ) throws -> [NewIDs] {
         let sourceIDs = Parameter.int8Array(batch.sources.union(snapshot.waiting.values).map(\.rawValue))
         var queries = [
             AssignmentStatements.candidates(sourceIDs, contactIDs, operatorIDs),
             AssignmentStatements.sources(sourceIDs),
         ]
-        if !batch.contacts.isEmpty { queries.append(AssignmentStatements.contacts(contactIDs)) }
+        if !batch.contacts.isEmpty {
+            let contacts = waitingForContacts ? AssignmentStatements.contacts : AssignmentStatements.freeContacts
+            queries += [AssignmentStatements.sourcesOfContacts(contactIDs), contacts(contactIDs)]
+        }
         let registrations = batch.registrations.map(\.identity)
         if !registrations.isEmpty {
             queries += [
@@ -247,6 +268,9 @@ public struct AssignmentTransaction: Sendable {
         }
         for source in try results.next()!.map({ try Source(&$0) }) { snapshot.sources[source.id] = source }
         if !batch.contacts.isEmpty {
+            for (id, source) in try results.next()!.map({ (try $0.next(ContactID.self), try $0.next(SourceID.self)) }) {
+                sources[id] = source
+            }
             for named in try results.next()!.map({ row in
                 Snapshot.NamedContact(contact: try Contact(&row), lead: try Lead(&row), source: try Source(&row))
             }) { snapshot.contacts[named.contact.id] = named }

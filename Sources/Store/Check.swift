@@ -41,7 +41,7 @@ public enum CounterRepair {
     private static let script = """
         BEGIN;
         SET LOCAL lock_timeout = '10s';
-        LOCK TABLE assignment_gate, contacts, operators, distribution_counts IN SHARE ROW EXCLUSIVE MODE;
+        LOCK TABLE assignment_gate, contacts, operators, distribution_counts IN EXCLUSIVE MODE;
         ALTER TABLE operators DISABLE TRIGGER operators_no_overload;
         ALTER TABLE operators DISABLE TRIGGER operators_load_is_counted_on_update;
         UPDATE operators AS o SET current_load = d.counted

@@ -13,7 +13,15 @@ public struct Fetch<Value: Sendable>: Transaction {
         self.decode = decode
     }
 
-    public func run(on connection: inout Connection) throws -> [Value] { try connection.run(query).map(decode) }
+    public func run(on connection: inout Connection) throws -> [Value] {
+        if isRepeatable { return try connection.run(query).map(decode) }
+        return try connection.run([FetchStatements.lockLimit(), query])[1].map(decode)
+    }
+}
+
+private enum FetchStatements {
+    /// A write waits for a lock for a second at most, as others queue behind it. Its flight is one transaction.
+    static let lockLimit = Statement("SELECT set_config('lock_timeout', '1s', true)")
 }
 
 extension Page {

@@ -149,7 +149,8 @@ public enum Migrations {
 
     /// - Returns: Whether this process has applied it, not another one meanwhile.
     private static func apply(_ migration: Migration, on connection: inout Connection) throws -> Bool {
-        try connection.run(script: "BEGIN")
+        // Another process that migrates has longer, and may be stopped.
+        try connection.run(script: "BEGIN; SET LOCAL lock_timeout = '10s'")
         _ = try connection.run(lock())
         _ = try connection.run(lockLimit())
         _ = try connection.run(becomeOwner())

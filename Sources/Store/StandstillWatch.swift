@@ -36,14 +36,14 @@ public struct StandstillWatch: Sendable {
     /// an instance is told from who took the gate by hand.
     private static let endStandstill = Statement(
         """
-        SELECT s.pid, s.mark, s.mark = ANY ($1::text[]) AND pg_terminate_backend(s.pid)
+        SELECT s.pid, s.mark, CASE WHEN s.mark = ANY ($1::text[]) THEN pg_terminate_backend(s.pid) ELSE false END
         FROM (
             SELECT a.pid, concat_ws(' ', a.pid, a.backend_start, a.state_change) AS mark
             FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
             WHERE l.locktype = 'relation' AND l.relation = 'assignment_gate'::regclass
                 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
                 AND l.mode IN ('ShareRowExclusiveLock', 'RowShareLock') AND l.granted
-                AND a.wait_event_type = 'Client'
+                AND a.wait_event_type = 'Client' AND pg_has_role(a.usesysid, 'USAGE')
                 AND a.state_change < clock_timestamp() - $2::bigint * interval '1 millisecond'
         ) AS s
         """)

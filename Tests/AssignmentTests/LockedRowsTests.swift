@@ -73,6 +73,16 @@ import Testing
         ] as [(AssignmentCommand, Bool)] { #expect(rows.obstruct(command) == isObstructed) }
     }
 
+    @Test("A source that was seen to have a locked operator is known to be obstructed until that one is free")
+    func sharing() {
+        var rows = locked { $0.operators = [OperatorID(1)] }
+        #expect(!rows.obstruct(register(3)))
+        rows.sharing = snapshot.sharing(rows)
+        #expect(rows.obstruct(register(1)) && rows.obstruct(register(3)) && !rows.obstruct(register(2)))
+        rows.keep(LockedRows())
+        #expect(rows.isEmpty)
+    }
+
     @Test("Who waits is let in past what is locked, and nothing that is locked is changed")
     func admission() {
         for seed in UInt64(1)...200 {

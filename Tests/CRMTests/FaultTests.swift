@@ -204,7 +204,11 @@ import Testing
         var connection = try Connection(ConnectionConfiguration(url: postgres.url))
         _ = try Migrations.migrate(&connection)
         try await addDesk(psql)
-        let waiting = "SELECT pid || ' ' || query_start FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        // Maintenance waits, too.
+        let waiting = """
+            SELECT pid || ' ' || query_start FROM pg_stat_activity
+            WHERE wait_event = 'SyncRep' AND query NOT LIKE '%maintenance_jobs%'
+            """
         try await withCRM(url: postgres.url, { $0.requestTimeout = .seconds(120) }) { crm in
             _ = try await crm.register(contact(nil))
             try await psql.query("ALTER SYSTEM SET synchronous_standby_names = 'away'")
@@ -244,7 +248,7 @@ import Testing
         try await addDesk(psql, maxLoad: 1)
         let host = try #require(try await psql.query("SHOW unix_socket_directories").first?.first)
         let folder = try ScratchDirectory.makeSubdirectory("proxy")
-        let waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        let waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT'"
         try await withCRM(url: postgres.url, { $0.requestTimeout = .seconds(120) }) { crm in
             let id = try await crm.register(contact(nil)).contact.id
             try await psql.query("ALTER SYSTEM SET synchronous_standby_names = 'away'")

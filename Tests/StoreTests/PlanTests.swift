@@ -31,7 +31,8 @@ import Testing
     private let statements = [
         AssignmentStatements.updateOperator, AssignmentStatements.missingOperators, AssignmentStatements.setWeights,
         AssignmentStatements.removeOtherWeights, AssignmentStatements.sources, AssignmentStatements.leads,
-        AssignmentStatements.someoneWaits, AssignmentStatements.contacts, AssignmentStatements.candidates,
+        AssignmentStatements.someoneWaits, AssignmentStatements.contacts, AssignmentStatements.freeContacts,
+        AssignmentStatements.sourcesOfContacts, AssignmentStatements.candidates,
         AssignmentStatements.waiting, AssignmentStatements.waitingLonger, AssignmentStatements.lockOperators,
         AssignmentStatements.fillLeads, AssignmentStatements.updateContacts, BatchStatements.committedAttempt,
     ].map(\.sql)
