@@ -225,7 +225,7 @@ final class Dispatcher: Sendable {
     // MARK: Locked rows
 
     /// How long a row is waited for; all instances wait meanwhile.
-    private static let lockLimit = Duration.milliseconds(100)
+    private static let lockLimit = Duration.milliseconds(50)
     /// The same for what has waited before.
     private static let shortLockLimit = Duration.milliseconds(10)
 

@@ -138,7 +138,7 @@ enum AssignmentStatements {
 
     /// Who waits longest for one of those operators, with the source: at each source as many as there is room for, and
     /// `$4` more for what the batch frees. All sources together some `$5` at most, each the same number, which comes with
-    /// the rows; where more wait, one more is answered.
+    /// the rows; where more wait, one more is answered. Not those of `$6`, who cannot be let in now.
     static let waiting = Statement(
         """
         WITH able AS (  -- has room, or may have some before the batch ends
@@ -161,7 +161,7 @@ enum AssignmentStatements {
         ) AS n
         CROSS JOIN LATERAL (
             SELECT c.id FROM contacts AS c
-            WHERE c.source_id = n.source_id AND c.status = 'active' AND c.operator_id IS NULL
+            WHERE c.source_id = n.source_id AND c.status = 'active' AND c.operator_id IS NULL AND c.id <> ALL ($6::bigint[])
             ORDER BY c.id
             LIMIT LEAST(n.share + 1, $4::bigint + (
                 SELECT COALESCE(sum(GREATEST(o.max_load - o.current_load, 0)), 0)
@@ -170,14 +170,14 @@ enum AssignmentStatements {
         ) AS c
         """)
 
-    /// The `$2` contacts that wait longest at each of these sources, and one more where more wait.
+    /// The `$2` contacts that wait longest at each of these sources, and one more where more wait; not those of `$3`.
     static let waitingLonger = Statement(
         """
         SELECT c.id, n.id, $2::bigint
         FROM unnest($1::bigint[]) AS n (id)
         CROSS JOIN LATERAL (
             SELECT c.id FROM contacts AS c
-            WHERE c.source_id = n.id AND c.status = 'active' AND c.operator_id IS NULL
+            WHERE c.source_id = n.id AND c.status = 'active' AND c.operator_id IS NULL AND c.id <> ALL ($3::bigint[])
             ORDER BY c.id LIMIT $2::bigint + 1
         ) AS c
         """)

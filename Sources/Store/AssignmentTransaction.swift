@@ -104,7 +104,7 @@ public struct AssignmentTransaction: Sendable {
             }
             snapshot.weights = try change.weights(in: results)
         }
-        if opening.someoneWaits { try readWaiting(into: &snapshot, on: &connection) }
+        if opening.someoneWaits { try readWaiting(into: &snapshot, without: locked?.contacts ?? [], on: &connection) }
         let ids = try read(into: &snapshot, waitingForContacts: locked == nil, on: &connection)
         var found = LockedRows()
         if let locked {
@@ -209,7 +209,10 @@ public struct AssignmentTransaction: Sendable {
     private var contactIDs: Parameter { .int8Array(batch.contacts.map(\.rawValue)) }
     private var operatorIDs: Parameter { .int8Array(batch.operators.map(\.rawValue)) }
 
-    private func readWaiting(into snapshot: inout Snapshot, on connection: inout Connection) throws {
+    private func readWaiting(
+        into snapshot: inout Snapshot, without locked: Set<ContactID>, on connection: inout Connection
+    ) throws {
+        let locked = Parameter.int8Array(locked.map(\.rawValue))
         /// Answers the share of a source: how many contacts of each were asked for.
         func take(_ query: Query) throws -> Int64 {
             var counts: [SourceID: Int64] = [:]
@@ -228,12 +231,12 @@ public struct AssignmentTransaction: Sendable {
         let share = try take(
             AssignmentStatements.waiting(
                 .int8Array(batch.sources.map(\.rawValue)), contactIDs, operatorIDs, .int8(Int64(batch.commands.count)),
-                .int8(Self.admissionLimit)))
+                .int8(Self.admissionLimit), locked))
         // Where nearly all wait at few of the sources, those get what the others did not use.
         let larger = Self.admissionLimit / Int64(max(1, snapshot.unread.count))
         guard !snapshot.unread.isEmpty, larger > 2 * share else { return }
         let sources = Parameter.int8Array(snapshot.unread.keys.map(\.rawValue))
-        _ = try take(AssignmentStatements.waitingLonger(sources, .int8(larger)))
+        _ = try take(AssignmentStatements.waitingLonger(sources, .int8(larger), locked))
     }
 
     private mutating func read(

@@ -92,6 +92,25 @@ import Testing
         }
     }
 
+    @Test("Who waits longest and is locked is passed over by those who waited, not by who comes now")
+    func lockedWaiting() async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            try await addDesk(psql, maxLoad: 3)
+            try await psql.query("INSERT INTO leads DEFAULT VALUES")
+            try await psql.query("INSERT INTO contacts (lead_id, source_id) SELECT 1, 1 FROM generate_series(1, 6)")
+            try await withCRM(on: database) { crm in
+                try await psql.query("BEGIN")
+                try await psql.query("SELECT FROM contacts WHERE id <= 3 FOR UPDATE")
+                let new = try await crm.register(contact(nil))
+                #expect(new.operator == nil)
+                try await psql.query("COMMIT")
+                let placed = try await psql.numbers("SELECT id FROM contacts WHERE operator_id = 1 ORDER BY id")
+                #expect(placed == [4, 5, 6])
+            }
+        }
+    }
+
     @Test("Commands that wait for rows are answered at their deadline, and refused beyond the limit of the queue")
     func parkedBounds() async throws {
         try await TestDatabase.with { database in
