@@ -146,7 +146,7 @@ final class Dispatcher: Sendable {
                     transaction, on: &connection!, &watch, deadline: deadline, lockLimit: lockLimit)
                 let open = ContinuousClock.now
                 if isFirst { grow() }
-                if !isUncertain { expireHopeless() }
+                if !isUncertain { state.withLock { $0.expireHopeless(most: configuration.requestTimeout / 2) } }
                 jobs = state.withLock(\.current)
                 transaction.batch = Batch(jobs.map(\.command))
                 // What may have been carried out already must not be carried out again in another batch.
@@ -280,14 +280,6 @@ final class Dispatcher: Sendable {
 
     // MARK: Ends of a batch
 
-    /// Answers who will not be done in time if this transaction takes twice as long as the last one: to begin with them would
-    /// only make the others late, too.
-    private func expireHopeless() {
-        state.withLock { state in
-            state.expireCurrent(now: .now + min(state.transactionTime * 2, configuration.requestTimeout / 2))
-        }
-    }
-
     /// Marks the current batch as one that may commit, unless one of its jobs was told that nothing changed. Who has
     /// next to no time left is told so now: later the answer could only be that the outcome is unknown.
     ///
@@ -321,11 +313,12 @@ final class Dispatcher: Sendable {
     }
 
     private func next(after error: any Error, size: Int) -> BatchProgress.Next {
-        let (next, progress) = state.withLock { state in
-            let next = state.progress.fail(with: error, size: size)
+        var (next, progress) = state.withLock { ($0.progress.fail(with: error, size: size), $0.progress) }
+        if case PostgresError.server(let conflict) = error, conflict.kind == .conflict, configuration.usesGate,
+            progress.conflicts > 3, !progress.mayHaveCommitted
+        {
             // Behind the gate only hand-written changes conflict: who needs what they keep changing must not hold up others.
-            let isStuck = configuration.usesGate && state.progress.conflicts > 3 && !state.progress.mayHaveCommitted
-            return (isStuck ? .avoidLocks : next, state.progress)
+            next = .avoidLocks
         }
         switch (next, error) {
         case (.retry, let error as PostgresError), (.avoidLocks, let error as PostgresError):

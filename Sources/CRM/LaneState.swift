@@ -204,6 +204,19 @@ struct LaneState {
         }
     }
 
+    /// Answers and takes out the commands of the batch that will not be done in time if this transaction takes twice as long
+    /// as the last one: to begin with them would only make the others late, too.
+    ///
+    /// - Parameter margin: The most time left for which a command is given up.
+    mutating func expireHopeless(most margin: Duration) {
+        let end = ContinuousClock.now + min(transactionTime * 2, margin)
+        let obstacle = obstacle
+        current.removeAll { job in
+            // For an admission nobody waits.
+            if case .admitWaiting = job.command { false } else { job.expire(at: end, with: obstacle) }
+        }
+    }
+
     /// Answers the jobs whose deadline has passed.
     mutating func expire(now: ContinuousClock.Instant) {
         expireCurrent(now: now)

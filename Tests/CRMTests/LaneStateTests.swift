@@ -106,6 +106,20 @@ import Testing
         #expect(state.next() == .queue(until: nil), "what is not let in in time is left to the sweep")
     }
 
+    @Test("Who has less time left than twice the last transaction is told so before the next begins")
+    func hopeless() {
+        var state = LaneState()
+        func left(after time: Duration) -> Int {
+            state.begin([job(), .admission(at: [SourceID(1)])])
+            state.transactionTime = time
+            state.expireHopeless(most: .seconds(100))
+            return state.current.count
+        }
+        // The job has 60 s.
+        #expect(left(after: .seconds(20)) == 2)
+        #expect(left(after: .seconds(31)) == 1, "the admission stays")
+    }
+
     @Test("An admission at several sources is cut, one alone left to the sweep")
     func admission() {
         var state = LaneState()
