@@ -91,6 +91,7 @@ struct LaneState {
 
     private mutating func parkObstructed() {
         let locked = locked
+        if locked.isEmpty { return }
         park { locked.obstruct($0.command) }
     }
 
@@ -196,12 +197,11 @@ struct LaneState {
     /// Answers and takes out the jobs of the batch whose deadline has passed.
     mutating func expireCurrent(now: ContinuousClock.Instant) {
         let error = progress.mayHaveCommitted ? .unavailable(.outcomeUnknown) : obstacle
-        let before = current
-        current.removeAll { $0.expire(at: now, with: error) }
-        // What was not let in in time is left to the sweep.
-        for case .admitWaiting(let sources) in before.filter({ $0.deadline <= now }).map(\.command) {
-            backlog.subtract(sources)
+        for job in current where job.deadline <= now {
+            // What was not let in in time is left to the sweep.
+            if case .admitWaiting(let sources) = job.command { backlog.subtract(sources) }
         }
+        current.removeAll { $0.expire(at: now, with: error) }
     }
 
     /// Answers and takes out the commands of the batch that will not be done in time if this transaction takes twice as long

@@ -50,6 +50,8 @@ public struct LeadIdentity: Sendable, Hashable {
         self.externalID = nonEmpty(externalID)
         self.phone = nonEmpty(
             phone.map { phone in
+                // Nearly all phones are this plain.
+                if phone.utf8.allSatisfy({ $0 == UInt8(ascii: "+") || 0x30...0x39 ~= $0 }) { return phone }
                 var plain = String.UnicodeScalarView()
                 plain.append(contentsOf: phone.unicodeScalars.lazy.compactMap(Self.phoneScalar))
                 return Self.composed(String(plain))
