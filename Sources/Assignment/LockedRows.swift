@@ -49,9 +49,7 @@ public struct LockedRows: Sendable, Equatable, CustomStringConvertible {
     /// Whether the command would wait for one of the rows, as far as itself tells.
     public func obstruct(_ command: AssignmentCommand) -> Bool {
         switch command {
-        case .register(let contact):
-            sources.contains(contact.sourceID)
-                || sharing[contact.sourceID].map { !operators.isDisjoint(with: $0) } ?? false
+        case .register(let contact): isLocked(contact.sourceID)
         case .updateContact(let id, let patch):
             contacts.contains(id) || patch.operatorID.map(operators.contains) ?? false
         case .updateOperator(let id, _): operators.contains(id)
@@ -68,17 +66,16 @@ public struct LockedRows: Sendable, Equatable, CustomStringConvertible {
         if obstruct(command) { return true }
         switch command {
         case .register(let contact):
-            return isLocked(contact.sourceID, in: snapshot)
-                || snapshot.leads.contains { leads.contains($0.id) && $0.identity.shares(with: contact.identity) }
+            return snapshot.leads.contains { leads.contains($0.id) && $0.identity.shares(with: contact.identity) }
         case .updateContact(let id, _):
             guard let named = snapshot.contacts[id]?.contact else { return false }
-            return named.operatorID.map(operators.contains) ?? false || isLocked(named.sourceID, in: snapshot)
+            return named.operatorID.map(operators.contains) ?? false || isLocked(named.sourceID)
         case .updateOperator, .setDistribution, .admitWaiting: return false
         }
     }
 
-    private func isLocked(_ source: SourceID, in snapshot: Snapshot) -> Bool {
-        sources.contains(source) || snapshot.shares[source]?.contains { operators.contains($0.operatorID) } ?? false
+    private func isLocked(_ source: SourceID) -> Bool {
+        sources.contains(source) || sharing[source].map { !operators.isDisjoint(with: $0) } ?? false
     }
 }
 
@@ -92,7 +89,7 @@ extension LeadIdentity {
 }
 
 extension Snapshot {
-    /// The indices of a batch's commands that would wait for one of the rows.
+    /// The indices of a batch's commands that would wait for one of the rows, whose ``LockedRows/sharing`` is to be known.
     public func obstructed(_ batch: Batch, by locked: LockedRows) -> [Int] {
         if locked.isEmpty { return [] }
         return batch.commands.indices.filter { locked.obstruct(batch.commands[$0], in: self) }

@@ -6,7 +6,7 @@ import Postgres
 ///
 /// | error | next |
 /// |---|---|
-/// | 40001, 40P01 | the same batch again, after a pause that grows to 100 ms |
+/// | 40001, 40P01 | the same batch again, after a pause that grows to 100 ms; behind the gate, where only hand-written changes conflict, from the fourth time on as for a lock |
 /// | a lead's identifier is another one's, for the first time, or of one command up to five times | the same |
 /// | the batch's own id is taken; a statement was cancelled | the same batch again, after 10 ms at most |
 /// | a lock was not to be had in moments | the commands that need it later, the others at once |
@@ -36,7 +36,7 @@ struct BatchProgress {
     private(set) var uncertain: Set<Int32> = []
     /// What kept the last attempt from being carried out.
     private(set) var obstacle: CRMError.Unavailable
-    private(set) var conflicts = 0
+    private var conflicts = 0
     private var duplicates = 0
 
     init(obstacle: CRMError.Unavailable = .deadline) { self.obstacle = obstacle }
@@ -54,7 +54,8 @@ struct BatchProgress {
     /// - Parameters:
     ///   - error: What ended the attempt.
     ///   - size: The number of commands in the batch.
-    mutating func fail(with error: any Error, size: Int) -> Next {
+    ///   - usesGate: Whether other instances' batches wait meanwhile.
+    mutating func fail(with error: any Error, size: Int, usesGate: Bool) -> Next {
         let error = error as? PostgresError
         if case .commitOutcomeUnknown = error {} else { uncertain.remove(attempt) }
         obstacle = .deadline
@@ -68,6 +69,7 @@ struct BatchProgress {
             switch error.kind {
             case .conflict:
                 conflicts += 1
+                if usesGate, conflicts > 3, !mayHaveCommitted { return .avoidLocks }
                 return .retry(longestPause: growing(from: 1, to: 100))
             case .cancelled: return .retry(longestPause: .milliseconds(10))
             case .locked: return mayHaveCommitted ? .retry(longestPause: growing(from: 10, to: 500)) : .avoidLocks

@@ -313,12 +313,8 @@ final class Dispatcher: Sendable {
     }
 
     private func next(after error: any Error, size: Int) -> BatchProgress.Next {
-        var (next, progress) = state.withLock { ($0.progress.fail(with: error, size: size), $0.progress) }
-        if case PostgresError.server(let conflict) = error, conflict.kind == .conflict, configuration.usesGate,
-            progress.conflicts > 3, !progress.mayHaveCommitted
-        {
-            // Behind the gate only hand-written changes conflict: who needs what they keep changing must not hold up others.
-            next = .avoidLocks
+        let (next, progress) = state.withLock {
+            ($0.progress.fail(with: error, size: size, usesGate: configuration.usesGate), $0.progress)
         }
         switch (next, error) {
         case (.retry, let error as PostgresError), (.avoidLocks, let error as PostgresError):

@@ -97,9 +97,8 @@ struct LaneState {
 
     /// Takes jobs out of the batch that is under way, to be tried again later.
     mutating func park(where isObstructed: (LaneJob) -> Bool) {
-        let obstructed = current.filter(isObstructed)
+        let obstructed = current.remove(where: isObstructed)
         guard !obstructed.isEmpty else { return }
-        current.removeAll(where: isObstructed)
         parked += obstructed
         retry = retry ?? .now + pause
         guard parked.count > parkedLimit else { return }
@@ -123,8 +122,7 @@ struct LaneState {
         let places = current.map { $0.command.place(sources) }
         let groups = Dictionary(grouping: current.indices) { places[$0] }.values.sorted { $0[0] < $1[0] }
         guard groups.count > 1 else { return putOff(places[0]) }
-        let half = groups.count / 2
-        for part in [groups[half...], groups[..<half]] { later.append(part.joined().sorted().map { current[$0] }) }
+        for part in groups.halves { later.append(part.joined().sorted().map { current[$0] }) }
     }
 
     /// Notes rows that are locked.
@@ -139,8 +137,7 @@ struct LaneState {
         if case .admitWaiting(let sources)? = current.first?.command {
             // The sweep finds one alone again.
             guard sources.count > 1 else { return finish(backlog: []) }
-            let half = sources.count / 2
-            for part in [sources[half...], sources[..<half]] { later.append([.admission(at: Array(part))]) }
+            for part in sources.halves { later.append([.admission(at: Array(part))]) }
             return
         }
         if case .source(let source) = place { locked.sources.insert(source) }
@@ -157,8 +154,8 @@ struct LaneState {
         let suspects = locked.sources.subtracting(stillLocked.sources)
         locked.keep(stillLocked)
         pause = min(pause * 2, Self.longestPause)
-        let free = parked.filter { !locked.obstruct($0.command) }
-        parked.removeAll { !locked.obstruct($0.command) }
+        let locked = locked
+        let free = parked.remove { !locked.obstruct($0.command) }
         retry = parked.isEmpty && locked.isEmpty ? nil : .now + pause
         let groups = Dictionary(grouping: free.indices) { index -> SourceID? in
             guard case .register(let contact) = free[index].command else { return nil }
@@ -177,9 +174,7 @@ struct LaneState {
 
     /// Divides the batch that is under way into halves.
     mutating func split() {
-        let half = current.count / 2
-        later.append(Array(current[half...]))
-        later.append(Array(current[..<half]))
+        later += current.halves.map(Array.init)
         current = []
     }
 
@@ -223,6 +218,19 @@ struct LaneState {
         let obstacle = obstacle
         for index in later.indices { later[index].removeAll { $0.expire(at: now, with: obstacle) } }
         parked.removeAll { $0.expire(at: now, with: .unavailable(.deadline)) }
+    }
+}
+
+extension Array {
+    /// The second half and the first: the one to come first stands last, as ``LaneState`` takes them.
+    fileprivate var halves: [ArraySlice<Element>] { [self[(count / 2)...], self[..<(count / 2)]] }
+
+    /// Takes out the elements that satisfy a condition, and answers them in their order.
+    fileprivate mutating func remove(where condition: (Element) -> Bool) -> [Element] {
+        var (removed, kept): ([Element], [Element]) = ([], [])
+        for element in self { if condition(element) { removed.append(element) } else { kept.append(element) } }
+        self = kept
+        return removed
     }
 }
 

@@ -50,9 +50,7 @@ public struct Diagnosis {
             let checks: [(String, (inout Connection) throws -> [Finding])] = [
                 ("writing", writing), ("encoding", encoding), ("durability", durability), ("isolation", isolation),
                 ("logging", logging), ("clock", clock), ("connections", connections),
-                ("predicate locks", predicateLocks),
-                ("pooler", pooler),
-                ("migrations", migrations),
+                ("predicate locks", predicateLocks), ("pooler", pooler), ("migrations", migrations),
             ]
             for (subject, check) in checks {
                 for finding in report(subject, check, &connection) { tell(finding) }

@@ -10,7 +10,7 @@ enum AssignmentStatements {
 
     static let begin = Statement(unprepared: "BEGIN ISOLATION LEVEL SERIALIZABLE")
 
-    /// Sets a limit for the transaction, in milliseconds: `lock_timeout`, how long the gate is waited for;
+    /// Sets a limit for the transaction, in milliseconds: `lock_timeout`, how long the gate, and later a row, is waited for;
     /// `idle_in_transaction_session_timeout`, how long an instance may stand still between flights before PostgreSQL ends
     /// its session; `transaction_timeout`, how long all may take.
     static func limit(_ name: String, _ time: Duration) -> Query {
@@ -204,9 +204,6 @@ enum AssignmentStatements {
     }
 
     // MARK: Second flight
-
-    /// How long a locked row is waited for from now on, in milliseconds.
-    static let rowLockLimit = Statement("SELECT set_config('lock_timeout', $1::text, true)")
 
     /// Locks the operators whose load changes, in id order, as the triggers on contacts do. Fails with 40001 if one of
     /// them has changed since the snapshot.

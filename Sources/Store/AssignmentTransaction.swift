@@ -139,7 +139,7 @@ public struct AssignmentTransaction: Sendable {
     public func commit(
         _ writes: [Query], lockLimit: Duration = .milliseconds(100), attempt: Int32, on connection: inout Connection
     ) throws {
-        let limit = AssignmentStatements.rowLockLimit(.milliseconds(lockLimit))
+        let limit = AssignmentStatements.limit("lock_timeout", lockLimit)
         let mark = BatchStatements.mark(.uuid(high: id.high, low: id.low), .int4(attempt))
         let results = try connection.run([limit] + writes + [mark, AssignmentStatements.commit()], committing: true)
         guard results.last?.commandTag == "COMMIT" else { throw PostgresError.decoding("COMMIT was not carried out") }

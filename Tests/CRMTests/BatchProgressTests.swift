@@ -12,11 +12,12 @@ import Testing
 
     /// What comes after an attempt that ended with the error.
     private func next(
-        _ error: any Error, size: Int = 2, in progress: inout BatchProgress, commits: Bool = true
+        _ error: any Error, size: Int = 2, in progress: inout BatchProgress, commits: Bool = true,
+        usesGate: Bool = false
     ) -> BatchProgress.Next {
         progress.beginAttempt()
         if commits { progress.beginCommit() }
-        return progress.fail(with: error, size: size)
+        return progress.fail(with: error, size: size, usesGate: usesGate)
     }
 
     @Test("After a conflict the same batch is run again, after pauses that grow", arguments: ["40001", "40P01"])
@@ -57,6 +58,15 @@ import Testing
         }
         #expect(next(PostgresError.deadlineExceeded, in: &progress) == .retry(longestPause: .zero))
         #expect(progress.obstacle == .deadline)
+    }
+
+    @Test("Behind the gate a batch that conflicts for the fourth time is taken apart, if none of it may have committed")
+    func conflictsBehindGate() {
+        var progress = BatchProgress()
+        for _ in 1...3 { #expect(next(server("40001"), in: &progress, usesGate: true) != .avoidLocks) }
+        #expect(next(server("40001"), in: &progress, usesGate: true) == .avoidLocks)
+        _ = next(PostgresError.commitOutcomeUnknown(""), in: &progress, usesGate: true)
+        #expect(next(server("40001"), in: &progress, usesGate: true) != .avoidLocks)
     }
 
     @Test("What waits for a lock is put off, but never a command that may have been carried out already")

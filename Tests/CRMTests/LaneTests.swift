@@ -319,17 +319,41 @@ import Testing
         }
     }
 
+    @Test("What conflicts six times is carried out at the seventh attempt", arguments: [true, false])
+    func repeatedConflicts(usesGate: Bool) async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            try await addDesk(psql)
+            for statement in [
+                "CREATE SEQUENCE attempts",
+                """
+                CREATE FUNCTION conflict() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN
+                    IF nextval('attempts') <= 6 THEN RAISE 'conflict' USING ERRCODE = '40001'; END IF;
+                    RETURN NULL;
+                END $$
+                """,
+                "CREATE TRIGGER conflict AFTER INSERT ON contacts EXECUTE FUNCTION conflict()",
+            ] { try await psql.query(statement) }
+            try await withCRM(on: database, { $0.usesGate = usesGate }) { crm in
+                _ = try await crm.register(contact(nil))
+                #expect(try await psql.number("SELECT last_value FROM attempts") == 7)
+                #expect(try await psql.number("SELECT count(*) FROM contacts") == 1)
+            }
+        }
+    }
+
     @Test("A conflict with another writer is run again until it succeeds", arguments: [true, false])
     func conflicts(usesGate: Bool) async throws {
         try await TestDatabase.with { database in
             let psql = try Psql(database.url)
             try await addDesk(psql)
             try await withCRM(on: database, { $0.usesGate = usesGate }) { crm in
-                // The transaction has its snapshot and waits for this row; the change then is newer than the snapshot.
+                // It waits for this row for moments, with a snapshot that the change is newer than, and then is parked.
                 try await psql.query("BEGIN")
                 try await psql.query("UPDATE operators SET name = 'changed'")
                 let registration = Task { try await crm.register(contact(nil)) }
-                try await waitsForLock(psql)
+                try await eventually("it has met the change") { crm.parkedCommands == 1 }
                 try await psql.query("COMMIT")
                 #expect(try await registration.value.operator?.name == "changed")
             }
