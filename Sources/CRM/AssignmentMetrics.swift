@@ -16,6 +16,7 @@ public struct AssignmentMetrics: Sendable {
         case commitDuration = "leads_crm_commit_duration_seconds"
         case retries = "leads_crm_transaction_retries_total"
         case standstills = "leads_crm_standstills_ended_total"
+        case isolationFallbacks = "leads_crm_isolation_fallbacks_total"
 
         private static let seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
 
@@ -43,6 +44,11 @@ public struct AssignmentMetrics: Sendable {
                 .init(
                     rawValue,
                     "Sessions of instances that this one ended, because they stood still in their transaction.")
+            case .isolationFallbacks:
+                .init(
+                    rawValue,
+                    "Times that transactions went on at REPEATABLE READ for 5 s, because PostgreSQL found them not serializable."
+                )
             }
         }
     }
@@ -111,6 +117,10 @@ public struct AssignmentMetrics: Sendable {
 
     func countStandstills(_ number: Int) {
         Counter(label: Metric.standstills.rawValue, dimensions: [], factory: factory).increment(by: number)
+    }
+
+    func countIsolationFallback() {
+        Counter(label: Metric.isolationFallbacks.rawValue, dimensions: [], factory: factory).increment()
     }
 
     /// Counts a transaction that is run again.

@@ -6,7 +6,7 @@ import Postgres
 ///
 /// | error | next |
 /// |---|---|
-/// | 40001, 40P01 | the same batch again, after a pause that grows to 100 ms; behind the gate, where only hand-written changes conflict, from the fourth time on as for a lock |
+/// | 40001, 40P01 | the same batch again, after a pause that grows to 100 ms; behind the gate, where only hand-written changes conflict, the fourth time at REPEATABLE READ, and from then on as for a lock |
 /// | a lead's identifier is another one's, for the first time, or of one command up to five times | the same |
 /// | the batch's own id is taken; a statement was cancelled | the same batch again, after 10 ms at most |
 /// | a lock was not to be had in moments | the commands that need it later, the others at once |
@@ -19,6 +19,8 @@ struct BatchProgress {
     enum Next: Equatable {
         /// Run it again, after a random part of this pause.
         case retry(longestPause: Duration)
+        /// Run it again, at REPEATABLE READ.
+        case relax
         /// Put off the commands that would wait for a lock, and run the others.
         case avoidLocks
         /// Run its halves, each as a batch of its own.
@@ -69,7 +71,8 @@ struct BatchProgress {
             switch error.kind {
             case .conflict:
                 conflicts += 1
-                if usesGate, conflicts > 3, !mayHaveCommitted { return .avoidLocks }
+                if usesGate, conflicts == 4 { return .relax }
+                if usesGate, conflicts > 4, !mayHaveCommitted { return .avoidLocks }
                 return .retry(longestPause: growing(from: 1, to: 100))
             case .cancelled: return .retry(longestPause: .milliseconds(10))
             case .locked: return mayHaveCommitted ? .retry(longestPause: growing(from: 10, to: 500)) : .avoidLocks

@@ -128,12 +128,12 @@ final class Dispatcher: Sendable {
         while true {
             var jobs = state.withLock(\.current)
             guard let deadline = jobs.map(\.deadline).max() else { return state.withLock { $0.finish(backlog: []) } }
-            let (attempt, isUncertain, locked) = state.withLock {
+            let start = ContinuousClock.now
+            let (attempt, isUncertain, locked, isolation) = state.withLock {
                 let isUncertain = $0.progress.mayHaveCommitted
                 $0.progress.beginAttempt()
-                return ($0.progress.attempt, isUncertain, $0.locked)
+                return ($0.progress.attempt, isUncertain, $0.locked, $0.isolation(now: start))
             }
-            let start = ContinuousClock.now
             do {
                 try connect(&connection, deadline: deadline)
                 if isUncertain, let committed = try transaction.committedAttempt(on: &connection!) {
@@ -143,7 +143,7 @@ final class Dispatcher: Sendable {
                 // The gate is held meanwhile, so it is waited for once.
                 let lockLimit = isFirst && locked.isEmpty ? Self.lockLimit : Self.shortLockLimit
                 let opening = try passGate(
-                    transaction, on: &connection!, &watch, deadline: deadline, lockLimit: lockLimit)
+                    transaction, isolation, on: &connection!, &watch, deadline: deadline, lockLimit: lockLimit)
                 let open = ContinuousClock.now
                 if isFirst { grow() }
                 if !isUncertain { state.withLock { $0.expireHopeless(most: configuration.requestTimeout / 2) } }
@@ -181,6 +181,7 @@ final class Dispatcher: Sendable {
                 case .retry(let longest):
                     usleep(UInt32.random(in: 0...UInt32(longest / .microseconds(1))))
                     state.withLock { $0.expireCurrent(now: .now) }
+                case .relax: relax()
                 case .avoidLocks: if avoidLocks(of: transaction, on: &connection) { return }
                 case .split: return split(after: error)
                 case .refuse: return refuse(jobs, after: error)
@@ -194,15 +195,17 @@ final class Dispatcher: Sendable {
 
     /// Begins the transaction once the gate opens. Throws out who stands still behind it meanwhile.
     private func passGate(
-        _ transaction: AssignmentTransaction, on connection: inout Connection, _ watch: inout StandstillWatch,
-        deadline: ContinuousClock.Instant, lockLimit: Duration
+        _ transaction: AssignmentTransaction, _ isolation: AssignmentTransaction.Isolation,
+        on connection: inout Connection, _ watch: inout StandstillWatch, deadline: ContinuousClock.Instant,
+        lockLimit: Duration
     ) throws -> AssignmentTransaction.Opening {
         while true {
             let left = deadline - .now
             guard left > .zero else { throw PostgresError.deadlineExceeded }
             do {
                 return try transaction.begin(
-                    on: &connection, limits: .init(gate: min(watch.pause, left), lock: lockLimit, time: left))
+                    isolation, on: &connection, limits: .init(gate: min(watch.pause, left), lock: lockLimit, time: left)
+                )
             } catch PostgresError.server(let error) where error.kind == .locked {
                 try connection.rollBack()
                 try look(&watch, on: &connection)
@@ -317,7 +320,8 @@ final class Dispatcher: Sendable {
             ($0.progress.fail(with: error, size: size, usesGate: configuration.usesGate), $0.progress)
         }
         switch (next, error) {
-        case (.retry, let error as PostgresError), (.avoidLocks, let error as PostgresError):
+        case (.retry, let error as PostgresError), (.relax, let error as PostgresError),
+            (.avoidLocks, let error as PostgresError):
             metrics.countRetry(after: error)
             logger.log(
                 level: progress.obstacle == .deadline ? .debug : .warning, "trying again: \(error.details)",
@@ -325,6 +329,14 @@ final class Dispatcher: Sendable {
         default: break
         }
         return next
+    }
+
+    private func relax() {
+        metrics.countIsolationFallback()
+        logger.warning(
+            "PostgreSQL finds nearly no transaction serializable, because of somebody's open ones: for 5 s at REPEATABLE READ, behind the gate"
+        )
+        state.withLock { $0.relax(now: .now) }
     }
 
     private func split(after error: any Error) {

@@ -1,6 +1,7 @@
 import Assignment
 import Model
 import Postgres
+import Store
 
 /// A command on its way through the lane, answered once.
 struct LaneJob: Sendable {
@@ -44,11 +45,13 @@ struct LaneState {
     private var backlog: Set<SourceID> = []
     /// Whether `later` and `backlog` come next, not the commands that queue: they take turns.
     private var isQueueServed = false
+    private var relaxedUntil: ContinuousClock.Instant?
     /// How long the last transaction took from the gate to the end of COMMIT.
     var transactionTime = Duration.zero
 
     private static let firstPause = Duration.milliseconds(10)
     private static let longestPause = Duration.milliseconds(500)
+    private static let relaxation = Duration.seconds(5)
 
     init(parkedLimit: Int = .max) { self.parkedLimit = parkedLimit }
 
@@ -171,6 +174,19 @@ struct LaneState {
         }
         later += batches.reversed()
     }
+
+    // MARK: Isolation
+
+    /// What the next transaction runs at.
+    mutating func isolation(now: ContinuousClock.Instant) -> AssignmentTransaction.Isolation {
+        if let end = relaxedUntil, end <= now { relaxedUntil = nil }
+        return relaxedUntil == nil ? .serializable : .repeatableRead
+    }
+
+    /// Lets the transactions of the next 5 s run at REPEATABLE READ.
+    mutating func relax(now: ContinuousClock.Instant) { relaxedUntil = now + Self.relaxation }
+
+    // MARK: The end of a batch
 
     /// Divides the batch that is under way into halves.
     mutating func split() {

@@ -8,7 +8,9 @@ import Postgres
 enum AssignmentStatements {
     // MARK: At the gate
 
-    static let begin = Statement(unprepared: "BEGIN ISOLATION LEVEL SERIALIZABLE")
+    static func begin(_ isolation: AssignmentTransaction.Isolation) -> Query {
+        Statement(unprepared: "BEGIN ISOLATION LEVEL \(isolation.rawValue)")()
+    }
 
     /// Sets a limit for the transaction, in milliseconds: `lock_timeout`, how long the gate, and later a row, is waited for;
     /// `idle_in_transaction_session_timeout`, how long an instance may stand still between flights before PostgreSQL ends

@@ -29,6 +29,13 @@ public struct AssignmentTransaction: Sendable {
         self.usesGate = usesGate
     }
 
+    public enum Isolation: String, Sendable {
+        case serializable = "SERIALIZABLE"
+        /// For use behind the gate alone, when PostgreSQL finds a transaction not serializable time and again. Others' batches
+        /// then run before or after this one, and the locks on the rows that it changes keep everybody else to `max_load`.
+        case repeatableRead = "REPEATABLE READ"
+    }
+
     /// How long a transaction may wait, and take.
     public struct Limits: Sendable {
         /// For the gate.
@@ -53,9 +60,11 @@ public struct AssignmentTransaction: Sendable {
     /// time the gate opens can share the transaction.
     ///
     /// - Throws: ``PostgresError``; of the kind `locked` if the gate did not open in time.
-    public func begin(on connection: inout Connection, limits: Limits) throws -> Opening {
+    public func begin(
+        _ isolation: Isolation = .serializable, on connection: inout Connection, limits: Limits
+    ) throws -> Opening {
         var queries = [
-            AssignmentStatements.begin(), AssignmentStatements.limit("lock_timeout", limits.gate),
+            AssignmentStatements.begin(isolation), AssignmentStatements.limit("lock_timeout", limits.gate),
             // The instance takes moments between flights, and to roll back what took too long.
             AssignmentStatements.limit("idle_in_transaction_session_timeout", max(.seconds(1), limits.time)),
         ]

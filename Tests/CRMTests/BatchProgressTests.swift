@@ -60,10 +60,16 @@ import Testing
         #expect(progress.obstacle == .deadline)
     }
 
-    @Test("Behind the gate a batch that conflicts for the fourth time is taken apart, if none of it may have committed")
+    @Test(
+        "Behind the gate a batch that conflicts for the fourth time runs at REPEATABLE READ; then it is taken apart, if none of it may have committed"
+    )
     func conflictsBehindGate() {
         var progress = BatchProgress()
-        for _ in 1...3 { #expect(next(server("40001"), in: &progress, usesGate: true) != .avoidLocks) }
+        for pause in [2, 4, 8] {
+            #expect(
+                next(server("40001"), in: &progress, usesGate: true) == .retry(longestPause: .milliseconds(pause)))
+        }
+        #expect(next(server("40001"), in: &progress, usesGate: true) == .relax)
         #expect(next(server("40001"), in: &progress, usesGate: true) == .avoidLocks)
         _ = next(PostgresError.commitOutcomeUnknown(""), in: &progress, usesGate: true)
         #expect(next(server("40001"), in: &progress, usesGate: true) != .avoidLocks)

@@ -212,6 +212,41 @@ import Testing
         }
     }
 
+    // MARK: Isolation
+
+    @Test("Beside an open SERIALIZABLE transaction and an open transaction id the lane goes on at REPEATABLE READ")
+    func notSerializable() async throws {
+        let postgres = try await EmbeddedPostgres.start(
+            in: ScratchDirectory.makeSubdirectory("isolation"), settings: ["max_connections": "30"])
+        let (psql, reader) = (try Psql(postgres.url), try Psql(postgres.url))
+        var connection = try Connection(ConnectionConfiguration(url: postgres.url))
+        _ = try Migrations.migrate(&connection)
+        try await addDesk(psql)
+        try await withCRM(url: postgres.url) { crm in
+            _ = try await crm.register(contact(nil))
+            for statement in [
+                "BEGIN ISOLATION LEVEL SERIALIZABLE", "SELECT count(*) FROM contacts", "SELECT txid_current()",
+            ] { try await reader.query(statement) }
+            // Each makes a new version of the operator's row, until PostgreSQL no longer keeps the old ones' transactions apart.
+            try await psql.query("SET default_transaction_isolation = serializable")
+            await #expect(throws: Psql.Failure.self) {
+                try await psql.query(
+                    """
+                    DO $$ BEGIN
+                        FOR n IN 1..10000 LOOP
+                            UPDATE contacts SET status = CASE status WHEN 'active' THEN 'closed' ELSE 'active' END
+                            WHERE id = 1;
+                            COMMIT;
+                        END LOOP;
+                    END $$
+                    """)
+            }
+            for _ in 1...5 { #expect(try await crm.register(contact(nil)).operator != nil) }
+            try await reader.query("COMMIT")
+        }
+        try await postgres.stop()
+    }
+
     // MARK: A standby
 
     @Test(
