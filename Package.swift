@@ -15,6 +15,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
@@ -76,7 +77,7 @@ let package = Package(
             name: "HTTPAPI",
             dependencies: [
                 "CRM", "Model", "Postgres", "Prometheus",
-                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -86,6 +87,20 @@ let package = Package(
                 .embedInCode("Web/home.html"), .embedInCode("Web/page.css"), .embedInCode("Web/home.js"),
                 .embedInCode("Web/docs.js"), .embedInCode("Web/description.js"), .embedInCode("Web/operations.js"),
                 .embedInCode("Web/form.js"), .embedInCode("Web/element.js"),
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "HTTPServer",
+            dependencies: [
+                "HTTPAPI", "Prometheus",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings),
         .target(
@@ -109,10 +124,11 @@ let package = Package(
         .executableTarget(
             name: "LeadsCRM",
             dependencies: [
-                "CRM", "Demo", "Diagnosis", "EmbeddedPostgres", "HTTPAPI", "Import", "LoadTest", "Model", "PlainHTTP",
+                "CRM", "Demo", "Diagnosis", "EmbeddedPostgres", "HTTPAPI", "HTTPServer", "Import", "LoadTest", "Model",
+                "PlainHTTP",
                 "Postgres", "Prometheus", "Store",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -160,9 +176,21 @@ let package = Package(
             name: "HTTPAPITests",
             dependencies: [
                 "CRM", "Distribution", "HTTPAPI", "Model", "TestSupport",
-                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             exclude: ["openapi.json"], swiftSettings: settings),
+        .testTarget(
+            name: "HTTPServerTests",
+            dependencies: [
+                "HTTPAPI", "HTTPServer", "Prometheus",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
         .testTarget(
             name: "LoadTestTests",
             dependencies: [

@@ -7,10 +7,14 @@ public import ServiceLifecycle
 import Store
 import Synchronization
 
+/// Gets the result of an operation, once, on a thread that must not be kept.
+public typealias Completion<Value> = @Sendable (Result<Value, any Error>) -> Void
+
 /// The service's operations, each in one transaction on PostgreSQL. Holds no state of its own: any number of
 /// instances may work on one database.
 ///
-/// Every operation throws ``CRMError`` for what a caller can be told; any other error is a defect.
+/// Every operation throws ``CRMError`` for what a caller can be told; any other error is a defect. Those that change a load
+/// go through the lane and call back, as a task for each would cost more than the rest of it.
 public final class CRM: Service {
     public struct Configuration: Sendable {
         public var connection: ConnectionConfiguration
@@ -122,19 +126,33 @@ public final class CRM: Service {
         }
     }
 
-    func carryOut(_ command: AssignmentCommand) async throws -> AssignmentOutcome {
-        do {
-            let outcome = try await dispatcher.carryOut(command, deadline: .now + configuration.requestTimeout)
-            metrics.count(.success(outcome), of: command)
-            return outcome
-        } catch {
-            metrics.count(.failure(error), of: command)
-            throw error
+    func carryOut(_ command: AssignmentCommand, completion: @escaping Completion<AssignmentOutcome>) {
+        let metrics = metrics
+        dispatcher.carryOut(command, deadline: .now + configuration.requestTimeout) { result in
+            metrics.count(result, of: command)
+            completion(result)
         }
     }
 
     /// Lets in who waits at these sources, if there is room; nobody waits for it.
     func admitWaiting(at sources: [SourceID]) { dispatcher.admitWaiting(at: sources) }
 
-    func unexpected() -> Never { preconditionFailure("a command has the outcome of another") }
+    /// Answers a command that changes nothing by what is stored.
+    func complete<Value>(
+        _ completion: @escaping Completion<Value>, _ read: @escaping @Sendable () async throws -> Value
+    ) {
+        Task {
+            let result: Result<Value, any Error>
+            do { result = .success(try await read()) } catch { result = .failure(error) }
+            completion(result)
+        }
+    }
+}
+
+extension AssignmentOutcome {
+    var contact: ContactDetails { if case .contact(let contact) = self { contact } else { wrong() } }
+    var `operator`: Operator { if case .operator(let `operator`) = self { `operator` } else { wrong() } }
+    var weights: [OperatorSourceWeight] { if case .weights(let weights) = self { weights } else { wrong() } }
+
+    private func wrong() -> Never { preconditionFailure("a command has the outcome of another") }
 }

@@ -41,15 +41,16 @@ final class Dispatcher: Sendable {
 
     /// Carries out a command in one of the next transactions.
     ///
-    /// - Throws: ``CRMError``; any other error is a defect.
-    func carryOut(_ command: AssignmentCommand, deadline: ContinuousClock.Instant) async throws -> AssignmentOutcome {
-        try await withCheckedThrowingContinuation { continuation in
-            let job = LaneJob(command: command, deadline: deadline, reply: Reply(continuation))
-            do throws(PostgresError) {
-                try queue.add(job, deadline: deadline)
-            } catch {
-                job.fail(with: CRMError(error) ?? error)
-            }
+    /// - Parameter completion: Called once, with ``CRMError`` if it fails; any other error is a defect.
+    func carryOut(
+        _ command: AssignmentCommand, deadline: ContinuousClock.Instant,
+        completion: @escaping Completion<AssignmentOutcome>
+    ) {
+        let job = LaneJob(command: command, deadline: deadline, reply: Reply(completion))
+        do throws(PostgresError) {
+            try queue.add(job, deadline: deadline)
+        } catch {
+            job.fail(with: CRMError(error) ?? error)
         }
     }
 

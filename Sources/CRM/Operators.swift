@@ -19,10 +19,9 @@ extension CRM {
 
     /// Changes an operator. Contacts that wait for the room it makes are let in, in the same transaction.
     ///
-    /// - Throws: ``CRMError/operatorNotFound(_:)``.
-    public func updateOperator(_ id: OperatorID, _ patch: OperatorPatch) async throws -> Operator {
-        guard patch != OperatorPatch() else { return try await operatorWith(id) }
-        guard case .operator(let changed) = try await carryOut(.updateOperator(id, patch)) else { unexpected() }
-        return changed
+    /// Fails with ``CRMError/operatorNotFound(_:)``.
+    public func updateOperator(_ id: OperatorID, _ patch: OperatorPatch, completion: @escaping Completion<Operator>) {
+        guard patch != OperatorPatch() else { return complete(completion) { try await self.operatorWith(id) } }
+        carryOut(.updateOperator(id, patch)) { completion($0.map(\.operator)) }
     }
 }

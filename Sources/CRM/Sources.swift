@@ -50,17 +50,17 @@ extension CRM {
     /// - Parameters:
     ///   - weights: Where an operator is named twice, the last weight counts.
     ///   - replacing: Whether operators that are not named lose their weight.
-    /// - Returns: The weights named in the call, in its order.
-    /// - Throws: ``CRMError/sourceNotFound(_:)``, ``CRMError/operatorNotFound(_:)``.
+    ///   - completion: Gets the weights named in the call, in its order; or ``CRMError/sourceNotFound(_:)``,
+    ///     ``CRMError/operatorNotFound(_:)``.
     public func setDistribution(
-        of id: SourceID, _ weights: [WeightAssignment], replacing: Bool
-    ) async throws -> [OperatorSourceWeight] {
+        of id: SourceID, _ weights: [WeightAssignment], replacing: Bool,
+        completion: @escaping Completion<[OperatorSourceWeight]>
+    ) {
         let last = Dictionary(weights.map { ($0.operatorID, $0) }, uniquingKeysWith: { $1 })
         var named: Set<OperatorID> = []
         let distinct = weights.filter { named.insert($0.operatorID).inserted }.map { last[$0.operatorID]! }
         let command = AssignmentCommand.setDistribution(id, distinct, replacing: replacing)
-        guard case .weights(let set) = try await carryOut(command) else { unexpected() }
-        return set
+        carryOut(command) { completion($0.map(\.weights)) }
     }
 
     /// For each source how many contacts each operator was given, whatever their status; pairs without any are

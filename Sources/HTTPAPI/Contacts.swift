@@ -30,8 +30,8 @@ extension RouteGroup {
                         Link("get", to: "get_contact", "contact_id"),
                         Link("update", to: "update_contact", "contact_id"),
                     ] + ContactDetails.links)
-            ) { api, new in
-                try await api.crm.register(new)
+            ) { api, new, completion in
+                api.crm.register(new, completion: completion)
             },
             Route(
                 .get, "/api/v1/contacts", "list_contacts", scope: .read, "List the contacts",
@@ -69,8 +69,8 @@ extension RouteGroup {
                         "status": "closed", "updated_at": Timestamp.example,
                         "operator": Operator.example.merging(["current_load": 0]),
                     ]), links: ContactDetails.links)
-            ) { api, input in
-                try await api.crm.updateContact(input.id, input.patch)
+            ) { api, input, completion in
+                api.crm.updateContact(input.id, input.patch, completion: completion)
             },
             Route(
                 .get, "/api/v1/contacts/stats/distribution", "count_contacts", scope: .read, "Count the contacts",

@@ -1,4 +1,4 @@
-import Hummingbird
+import HTTPTypes
 import NIOCore
 import _NIOFileSystem
 
@@ -59,7 +59,7 @@ public struct Documentation: Sendable {
         // Not kept: after an upgrade one of before does not go with the others.
         responses[file.name] = Response(
             status: .ok, headers: [.contentType: file.contentType, .cacheControl: "no-cache"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: file.bytes)))
+            body: ByteBuffer(bytes: file.bytes))
     }
 
     /// Pages that load Swagger UI and Redoc from a CDN, in versions that are pinned.
@@ -81,7 +81,7 @@ public struct Documentation: Sendable {
                     contentsOf: FilePath("\(directory)/\(asset.name)"), maximumSizeAllowed: .mebibytes(64))
                 files[asset.name] = Response(
                     status: .ok, headers: [.contentType: asset.contentType, .cacheControl: "public, max-age=3600"],
-                    body: ResponseBody(byteBuffer: file))
+                    body: file)
             } catch let error as FileSystemError {
                 throw UnreadableAsset(description: "\(directory)/\(asset.name) cannot be read: \(error.code)")
             }

@@ -1,18 +1,12 @@
 public import CRM
 import HTTPTypes
-public import Hummingbird
 public import Logging
 import Model
 import NIOCore
 import Postgres
 
-/// The HTTP interface of a ``CRM``, to be served by Hummingbird's `Application(responder:)`.
-public struct HTTPAPI: HTTPResponder {
-    /// Nothing comes along with a request.
-    public struct Context: InitializableFromSource {
-        public init(source: ApplicationRequestContextSource) {}
-    }
-
+/// The HTTP interface of a ``CRM``. It knows requests and answers, not how they come and go.
+public final class HTTPAPI: Sendable {
     let crm: CRM
     /// The version of the service, as `/` tells it.
     let version: String
@@ -46,23 +40,33 @@ public struct HTTPAPI: HTTPResponder {
         description = ByteBuffer(bytes: Description.document(version: version))
     }
 
-    /// Answers a request, also one that is wrong or fails: nothing is thrown.
-    public func respond(to request: Request, context: Context) async -> Response {
-        let start = ContinuousClock.now
-        let identity = RequestIdentity(request.headers)
-        var route: Route?
-        var response: Response
-        var failure: (any Error)?
-        do {
-            response = try await answer(request, &route)
-        } catch {
-            failure = error
-            response = ErrorAnswer(error).response(to: Accept(request.headers))
-        }
-        response.headers[.requestID] = identity.requestID
+    /// Takes a request whose head has come. What can be refused without its body, is.
+    public func open(_ request: Request) -> Exchange { Exchange(request, by: self) }
+
+    /// The answer to what is no request, or one of which nothing is known.
+    public func refuse(_ code: ErrorCode) -> Response {
+        Exchange(Request(method: .get, target: "*", headers: [:]), by: self).refuse(code)
+    }
+
+    /// The route of a request, with the parameters in its path.
+    ///
+    /// - Throws: ``Refusal``.
+    fileprivate func route(_ request: Request, _ found: inout Route?) throws(Refusal) -> [PathTemplate.Parameter] {
+        guard request.targetSize <= Input.maximumTargetSize else { throw .targetTooLong }
+        guard let path = percentDecoded(request.path) else { throw .malformedTarget }
+        let (route, parameters) = try router.route(request.method == .head ? .get : request.method, path)
+        found = route
+        guard route.isProbe || allowedHosts.contains(request.authority) else { throw .hostNotAllowed }
+        guard route.isReading || !request.isCrossSite else { throw .crossSite }
+        return parameters
+    }
+
+    /// Gives an answer what all have, times it and logs it.
+    fileprivate func complete(_ response: inout Response, of exchange: Exchange, failure: (any Error)?) {
+        response.headers[.requestID] = exchange.identity.requestID
         response.restrictBrowsers()
-        let duration = ContinuousClock.now - start
-        requests.record(request.method, route, response.status, duration)
+        let duration = ContinuousClock.now - exchange.start
+        requests.record(exchange.request.method, exchange.route, response.status, duration)
         let level: Logger.Level =
             switch response.status {
             case .internalServerError: .error
@@ -71,22 +75,12 @@ public struct HTTPAPI: HTTPResponder {
             }
         // The template in place of the path and query, which may hold what is personal.
         logger.log(
-            level: level, "\(request.method) \(route?.path.text ?? "(no route)") \(response.status.code)",
-            metadata: identity.metadata.merging([
+            level: level,
+            "\(exchange.request.method) \(exchange.route?.path.text ?? "(no route)") \(response.status.code)",
+            metadata: exchange.identity.metadata.merging([
                 "duration_ms": .stringConvertible(duration / .milliseconds(1)),
                 "error": .string(failure.map(Self.describe) ?? ""),
             ]) { $1 }.filter { $0.value != "" })
-        return request.method == .head ? response.createHeadResponse() : response
-    }
-
-    private func answer(_ request: Request, _ found: inout Route?) async throws -> Response {
-        guard request.head.path?.utf8.count ?? 0 <= Input.maximumTargetSize else { throw Refusal.targetTooLong }
-        guard let path = percentDecoded(request.uri.path[...]) else { throw Refusal.malformedTarget }
-        let (route, parameters) = try router.route(request.method == .head ? .get : request.method, path)
-        found = route
-        guard route.isProbe || allowedHosts.contains(request.head.authority) else { throw Refusal.hostNotAllowed }
-        guard route.isReading || !request.head.isCrossSite else { throw Refusal.crossSite }
-        return try await route.answer(request, with: parameters, by: self)
     }
 
     /// For the log: nothing that a client sent.
@@ -96,6 +90,85 @@ public struct HTTPAPI: HTTPResponder {
         case CRMError.unavailable(let reason): "\(reason)"
         case is CRMError, is Refusal: ""
         default: "\(type(of: error))"
+        }
+    }
+}
+
+/// A request from its head to its answer, of which it has one, also if it is wrong or fails.
+public final class Exchange: Sendable {
+    /// The largest body that is read, in bytes.
+    public var bodyLimit: Int { Input.maximumBodySize }
+
+    fileprivate let request: Request
+    fileprivate let identity: RequestIdentity
+    fileprivate let start = ContinuousClock.now
+    fileprivate let route: Route?
+    private let parameters: [PathTemplate.Parameter]
+    private let refusal: (any Error)?
+    private let api: HTTPAPI
+
+    fileprivate init(_ request: Request, by api: HTTPAPI) {
+        self.request = request
+        self.api = api
+        identity = RequestIdentity(request.headers)
+        var route: Route?
+        do throws(Refusal) {
+            parameters = try api.route(request, &route)
+            refusal = nil
+        } catch {
+            parameters = []
+            refusal = error
+        }
+        self.route = route
+    }
+
+    /// Whether the body changes nothing of the answer.
+    public var isRefused: Bool { refusal != nil }
+
+    /// Answers it.
+    ///
+    /// - Parameters:
+    ///   - body: The whole of it, at most ``bodyLimit`` bytes; without meaning if it is refused.
+    ///   - eventLoop: On which this is called.
+    ///   - reply: Called once, on the event loop.
+    public func answer(
+        body: ByteBuffer, on eventLoop: any EventLoop, reply: @escaping @Sendable (Response) -> Void
+    ) {
+        do {
+            if let refusal { throw refusal }
+            switch try route!.work(for: request, body: body, with: parameters, by: api) {
+            case .done(let response): reply(self.response(.success(response)))
+            case .command(let start):
+                try start { result in eventLoop.execute { reply(self.response(result.map { $0() })) } }
+            case .task(let run):
+                Task {
+                    let result: Result<Response, any Error>
+                    do { result = .success(try await run()) } catch { result = .failure(error) }
+                    let response = self.response(result)
+                    eventLoop.execute { reply(response) }
+                }
+            }
+        } catch {
+            reply(response(.failure(error)))
+        }
+    }
+
+    /// The answer to a request that does not come to its end.
+    public func refuse(_ code: ErrorCode) -> Response {
+        var response = ErrorAnswer(code: code).response(to: Accept(request.headers))
+        api.complete(&response, of: self, failure: nil)
+        return response
+    }
+
+    private func response(_ result: Result<Response, any Error>) -> Response {
+        switch result {
+        case .success(var response):
+            api.complete(&response, of: self, failure: nil)
+            return response
+        case .failure(let error):
+            var response = ErrorAnswer(error).response(to: Accept(request.headers))
+            api.complete(&response, of: self, failure: error)
+            return response
         }
     }
 }

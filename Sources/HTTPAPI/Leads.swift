@@ -1,6 +1,5 @@
 import CRM
 import HTTPTypes
-import Hummingbird
 import Model
 
 extension RouteGroup {

@@ -46,8 +46,8 @@ extension RouteGroup {
                 answers: .json(
                     Operator.self, "The operator.",
                     example: Operator.example.merging(["max_load": 20, "updated_at": Timestamp.example]))
-            ) { api, input in
-                try await api.crm.updateOperator(input.id, input.patch)
+            ) { api, input, completion in
+                api.crm.updateOperator(input.id, input.patch, completion: completion)
             },
         ])
 }

@@ -1,6 +1,5 @@
 import CRM
 import HTTPTypes
-import Hummingbird
 import Model
 import NIOCore
 import Prometheus
@@ -49,8 +48,7 @@ extension RouteGroup {
         ) { api in
             Response(
                 status: .ok, headers: [.contentType: Exposition.contentType],
-                body: ResponseBody(
-                    byteBuffer: ByteBuffer(string: await api.metrics.text(api.crm, version: api.version))))
+                body: ByteBuffer(string: await api.metrics.text(api.crm, version: api.version)))
         },
     ]
 
@@ -101,9 +99,7 @@ extension RouteGroup {
                 "An OpenAPI 3.1 document.",
                 Success.Content(mediaType: "application/json", schema: JSON.schema))
         ) { api in
-            Response(
-                status: .ok, headers: [.contentType: "application/json"],
-                body: ResponseBody(byteBuffer: api.description))
+            .json(.whole(api.description))
         },
         Route(
             .get, "/problems/{code}", "get_problem", scope: .public, "Explain an error",

@@ -62,8 +62,9 @@ extension RouteGroup {
                 answers: .json(
                     [OperatorSourceWeight].self, "The weights named in the call, in its order.", status: .created,
                     example: OperatorSourceWeight.examples)
-            ) { api, weights in
-                try await api.crm.setDistribution(of: weights.id, weights.checked(), replacing: false)
+            ) { api, weights, completion in
+                try api.crm.setDistribution(
+                    of: weights.id, weights.checked(), replacing: false, completion: completion)
             },
             Route(
                 .put, "/api/v1/sources/{source_id}/distribution", "replace_distribution", scope: .admin,
@@ -74,8 +75,9 @@ extension RouteGroup {
                 answers: .json(
                     [OperatorSourceWeight].self, "The weights named in the call, in its order.",
                     example: OperatorSourceWeight.examples)
-            ) { api, weights in
-                try await api.crm.setDistribution(of: weights.id, weights.checked(), replacing: true)
+            ) { api, weights, completion in
+                try api.crm.setDistribution(
+                    of: weights.id, weights.checked(), replacing: true, completion: completion)
             },
             Route(
                 .get, "/api/v1/sources/{source_id}/distribution", "get_distribution", scope: .read,

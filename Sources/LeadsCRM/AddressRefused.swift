@@ -16,18 +16,27 @@ struct AddressRefused: Error, CustomStringConvertible {
     let remedy: String
 
     /// - Parameter error: What binding the address threw.
-    init(host: String, port: Int, _ error: any Error) {
+    init(_ place: ListeningPlace, _ error: any Error) {
         let code = (error as? IOError)?.errnoCode
         isTaken = code == EADDRINUSE
         switch code {
         case EADDRINUSE:
-            found = "\(host), port \(port) is taken, by a running instance perhaps"
-            remedy = "another port, for another instance: --port \(port == 65_535 ? 8000 : port + 1), or PORT"
+            found = "\(place) is taken, by a running instance perhaps"
+            remedy =
+                switch place {
+                case .port(_, let port):
+                    "another port, for another instance: --port \(port == 65_535 ? 8000 : port + 1), or PORT"
+                case .unixSocket: "another path, for another instance: --host, or HOST"
+                }
         case EACCES:
-            found = "\(host), port \(port): this account may not use it"
-            remedy = "a port from 1024 on: --port 8000, or PORT"
+            found = "\(place): this account may not use it"
+            remedy =
+                switch place {
+                case .port: "a port from 1024 on: --port 8000, or PORT"
+                case .unixSocket: "a folder in which this account may write"
+                }
         default:
-            found = "\(host), port \(port): \(code.map { String(cString: strerror($0)) } ?? "\(error)")"
+            found = "\(place): \(code.map { String(cString: strerror($0)) } ?? "\(error)")"
             remedy = "--host 127.0.0.1 (or HOST) for this machine alone, 0.0.0.0 for all its addresses"
         }
     }

@@ -82,14 +82,18 @@ struct Doctor: AsyncParsableCommand {
     /// Tries to listen on the address; `nil` if a setting is wrong, which has a finding of its own.
     private func port() async -> Finding? {
         guard let host = try? settings.host.value(), let port = try? settings.port.value() else { return nil }
+        let place = ListeningPlace(host: host, port: port)
         do {
-            let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-                .bind(host: host, port: port).get()
-            try await channel.close()
-            return Finding(.ok, "address", "\(host), port \(port) is free")
+            try place.prepare()
+            if case .port(let host, let port) = place {
+                let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                    .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                    .bind(host: host, port: port).get()
+                try await channel.close()
+            }
+            return Finding(.ok, "address", "\(place) is free")
         } catch {
-            let refusal = AddressRefused(host: host, port: port, error)
+            let refusal = error as? AddressRefused ?? AddressRefused(place, error)
             return Finding(refusal.isTaken ? .warning : .failure, "address", refusal.found, remedy: refusal.remedy)
         }
     }

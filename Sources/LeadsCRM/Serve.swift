@@ -1,7 +1,8 @@
 import ArgumentParser
 import CRM
 import HTTPAPI
-import Hummingbird
+import HTTPServer
+import HummingbirdCore
 import Logging
 import Metrics
 import NIOCore
@@ -70,32 +71,29 @@ struct Serve: AsyncParsableCommand {
         migrating.url = database.ownerURL
         try await migrate(migrating, logger)
 
-        let registry = PrometheusRegistry(MetricsPage.families)
+        let registry = PrometheusRegistry(MetricsPage.families + HTTPServer.families)
         MetricsSystem.bootstrap(registry)
         let crm = CRM(configuration, logger: logger)
-        // Loopback has many spellings: 127.1, a name in /etc/hosts.
-        let address = (try? SocketAddress.makeAddressResolvingHost(host, port: port))?.ipAddress ?? host
-        let application = Application(
-            responder: HTTPAPI(
-                crm: crm, version: version, documentation: documentation,
-                allowedHosts: try settings.allowedHosts.value() ?? AllowedHosts(listeningOn: address), logger: logger,
-                metrics: MetricsPage(registry, operatorLimit: try settings.metricsPerOperator.value())),
-            configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: nil),
-            onServerRunning: { channel in
-                // A private PostgreSQL's URL holds no secret.
-                greet(at: channel.localAddress!, database: database.isPrivate ? database.ownerURL : nil)
-            },
-            logger: logger)
+        let place = ListeningPlace(host: host, port: port)
+        let api = HTTPAPI(
+            crm: crm, version: version, documentation: documentation,
+            allowedHosts: try settings.allowedHosts.value() ?? place.allowedHosts, logger: logger,
+            metrics: MetricsPage(registry, operatorLimit: try settings.metricsPerOperator.value()))
+        try place.prepare()
+        let server = HTTPServer(api, at: place.address, limits: try settings.serverLimits(), logger: logger) {
+            channel in
+            place.open()
+            // A private PostgreSQL's URL holds no secret.
+            greet(place, at: channel.localAddress!, database: database.isPrivate ? database.ownerURL : nil)
+        }
         // Stopped in reverse order: first load balancers are told, then the server stops, once its requests are
         // answered, then what they need.
         var services = ServiceGroupConfiguration(
-            services: [crm, application, Drain(crm: crm, delay: delay)],
+            services: [crm, server, Drain(crm: crm, delay: delay)],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         services.maximumGracefulShutdownDuration = try delay + settings.shutdownGrace.value()
         let group = ServiceGroup(configuration: services)
-        do { try await run(group) } catch let error as IOError {
-            throw AddressRefused(host: host, port: port, error)
-        }
+        do { try await run(group) } catch let error as IOError { throw AddressRefused(place, error) }
     }
 
     /// Runs the services until a signal has stopped them in order, or a second one has ended them.
@@ -150,15 +148,14 @@ struct Serve: AsyncParsableCommand {
     }
 }
 
-private func greet(at address: SocketAddress, database url: String?) {
-    let host = address.ipAddress ?? ""
-    let endpoint = "http://\(host.contains(":") ? "[\(host)]" : host):\(address.port ?? 0)"
+private func greet(_ place: ListeningPlace, at address: SocketAddress, database url: String?) {
+    let (endpoint, curl) = place.endpoint(at: address)
     print(
         """
         Listening on \(endpoint)
 
         A first call:
-          curl -X POST \(endpoint)/api/v1/operators -H 'Content-Type: application/json' \\
+          \(curl)/api/v1/operators -H 'Content-Type: application/json' \\
             -d '{"name": "Иван Иванов", "max_load": 15}'
         Documentation: \(endpoint)/docs
         """)

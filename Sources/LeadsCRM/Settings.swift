@@ -1,14 +1,26 @@
 import ArgumentParser
 import CRM
 import HTTPAPI
+import HTTPServer
 import Logging
 import Postgres
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
 /// What can be set by the environment, in the order in which help and README list it.
 struct Settings {
     private static let instance = CRM.Configuration(connection: ConnectionConfiguration(url: ""))
 
-    let host = Setting<String>("HOST", option: "host", default: "127.0.0.1", "address to listen on") { $0 }
+    let host = Setting<String>(
+        "HOST", option: "host", default: "127.0.0.1",
+        "address to listen on, or `unix:` and the path of a socket, for a proxy on the same machine"
+    ) { $0 }
     let port = Setting<Int>(
         "PORT", option: "port", default: 8000, in: 0...65_535, "port to listen on, 0: any that is free")
     let databaseURL = Setting<String?>(
@@ -29,6 +41,16 @@ struct Settings {
     let requestTimeout = Setting<Duration>(
         "REQUEST_TIMEOUT", default: instance.requestTimeout / .seconds(1), in: 0.1...3600,
         "seconds after which a request is answered 503")
+    let connectionLimit = Setting<Int?>(
+        "CONNECTION_LIMIT", shownDefault: "descriptors of the process (`ulimit -n`) less those for other things",
+        mustBe: "a number from 1 on",
+        """
+        connections of clients; for one more the one that is idle for longest is closed, or it gets 503 if all are busy
+        """
+    ) { Int($0).flatMap { $0 > 0 ? $0 : nil } }
+    let bodyMemory = Setting<Int>(
+        "BODY_MEMORY", default: 64, in: 1...65_536,
+        "MiB that the bodies of requests take together while they arrive; beyond it they are read no further meanwhile")
     let queueLimit = Setting<Int>(
         "QUEUE_LIMIT", default: instance.queueLimit, in: 1...1_000_000,
         "requests that may wait; more are answered 503 with `Retry-After`")
@@ -83,6 +105,19 @@ struct Settings {
         } catch let error as Documentation.UnreadableAsset {
             throw ValidationError("\(docsAssetsDirectory.name): \(error)")
         }
+    }
+
+    /// How much of the instance clients may have.
+    func serverLimits() throws -> ServerLimits {
+        var limits = ServerLimits()
+        limits.bodyMemory = try bodyMemory.value() << 20
+        var descriptors = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors)
+        // PostgreSQL's, the log, what listens, event loops, and those who are told that there is no room.
+        let others = try databasePool.value() + 128
+        limits.connections =
+            try connectionLimit.value() ?? max(16, min(Int(clamping: descriptors.rlim_cur), 1 << 20) - others)
+        return limits
     }
 
     /// The configuration of an instance that uses a database.

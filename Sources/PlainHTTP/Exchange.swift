@@ -26,7 +26,7 @@ extension BaseURL {
         timeout: TimeAmount = .seconds(60)
     ) async throws -> HTTPAnswer {
         var head = HTTPRequestHead(version: .http1_1, method: method, uri: self.path + path, headers: headers)
-        head.headers.add(name: "host", value: authority)
+        if !head.headers.contains(name: "host") { head.headers.add(name: "host", value: authority) }
         if let size = body?.readableBytes ?? ([.POST, .PUT, .PATCH].contains(method) ? 0 : nil) {
             head.headers.add(name: "content-length", value: String(size))
         }

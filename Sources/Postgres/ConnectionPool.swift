@@ -60,7 +60,7 @@ public final class ConnectionPool: Sendable {
     /// - Throws: ``PostgresError``, or what the transaction throws.
     public func run<T: Transaction>(_ transaction: T, deadline: ContinuousClock.Instant) async throws -> T.Output {
         try await withCheckedThrowingContinuation { continuation in
-            let reply = Reply<T.Output>(continuation)
+            let reply = Reply<T.Output> { continuation.resume(with: $0) }
             let job = Job(
                 deadline: deadline, isRepeatable: transaction.isRepeatable,
                 run: { worker in reply(Result { try worker.run(transaction, deadline: deadline) }) },

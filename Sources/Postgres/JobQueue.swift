@@ -125,17 +125,17 @@ public final class JobQueue<Job: Sendable>: Sendable {
 
 /// The answer to one job, given once: whoever is first, the thread that did the job or the watch over deadlines.
 public final class Reply<Value: Sendable>: Sendable {
-    private let continuation: Mutex<CheckedContinuation<Value, any Error>?>
+    private let complete: Mutex<(@Sendable (Result<Value, any Error>) -> Void)?>
 
-    /// - Parameter continuation: Who waits for the answer; `nil`: nobody.
-    public init(_ continuation: CheckedContinuation<Value, any Error>?) { self.continuation = Mutex(continuation) }
+    /// - Parameter complete: Called on the thread that answers, so it must be quick; `nil`: nobody waits for the answer.
+    public init(_ complete: (@Sendable (Result<Value, any Error>) -> Void)?) { self.complete = Mutex(complete) }
 
     public func callAsFunction(_ result: Result<Value, any Error>) {
-        let first = continuation.withLock { continuation in
-            defer { continuation = nil }
-            return continuation
+        let first = complete.withLock { complete in
+            defer { complete = nil }
+            return complete
         }
-        first?.resume(with: result)
+        first?(result)
     }
 }
 

@@ -38,6 +38,24 @@ func addDesk(_ psql: Psql, maxLoad: Int = 1_000_000) async throws {
         """)
 }
 
+extension CRM {
+    func register(_ contact: NewContact) async throws -> ContactDetails {
+        try await result { register(contact, completion: $0) }
+    }
+
+    func updateContact(_ id: ContactID, _ patch: ContactPatch) async throws -> ContactDetails {
+        try await result { updateContact(id, patch, completion: $0) }
+    }
+
+    func updateOperator(_ id: OperatorID, _ patch: OperatorPatch) async throws -> Operator {
+        try await result { updateOperator(id, patch, completion: $0) }
+    }
+
+    private func result<Value: Sendable>(_ start: (@escaping Completion<Value>) -> Void) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in start { continuation.resume(with: $0) } }
+    }
+}
+
 func contact(_ phone: String?, message: String? = nil, at source: Int64 = 1) -> NewContact {
     NewContact(
         sourceID: SourceID(source), identity: LeadIdentity(externalID: nil, phone: phone, email: nil), leadName: nil,

@@ -172,7 +172,13 @@ import Testing
                 dispatcher.close()
             }
             func register(within limit: Duration) -> Task<AssignmentOutcome, any Error> {
-                Task { try await dispatcher.carryOut(.register(contact(nil)), deadline: .now + limit) }
+                Task {
+                    try await withCheckedThrowingContinuation { continuation in
+                        dispatcher.carryOut(.register(contact(nil)), deadline: .now + limit) {
+                            continuation.resume(with: $0)
+                        }
+                    }
+                }
             }
             try await first.query("BEGIN")
             try await first.query("LOCK TABLE assignment_gate IN EXCLUSIVE MODE")

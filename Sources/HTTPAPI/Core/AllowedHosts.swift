@@ -1,5 +1,3 @@
-import HTTPTypes
-
 /// The names under which the service answers.
 ///
 /// A page of another site can let its own name lead to this machine (DNS rebinding), and its browser then takes it for a
@@ -57,21 +55,4 @@ public enum AllowedHosts: Sendable, Equatable {
         if octets.count == 4, octets.allSatisfy({ UInt8(Substring($0)) != nil }) { return name.hasPrefix("127.") }
         return name == "localhost" || name.hasSuffix(".localhost") || name == "::1"
     }
-}
-
-extension HTTPRequest {
-    /// Whether a browser sends this for a page of another origin, none of which the service trusts.
-    ///
-    /// By `Sec-Fetch-Site` (W3C Fetch Metadata); over plain HTTP browsers send it to loopback only, and elsewhere `Origin`
-    /// tells. Other programs send neither.
-    var isCrossSite: Bool {
-        if let site = headerFields[.secFetchSite] { return site != "same-origin" && site != "none" }
-        guard let origin = headerFields[.origin] else { return false }
-        guard let authority else { return true }
-        return origin != "http://\(authority)" && origin != "https://\(authority)"
-    }
-}
-
-extension HTTPField.Name {
-    static let secFetchSite = HTTPField.Name("Sec-Fetch-Site")!
 }

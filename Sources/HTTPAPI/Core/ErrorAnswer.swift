@@ -1,6 +1,5 @@
 import CRM
 import HTTPTypes
-import Hummingbird
 import Model
 import NIOCore
 
@@ -15,9 +14,6 @@ enum Refusal: Error, Equatable {
     /// The path or query is not correctly percent-encoded.
     case malformedTarget
     case targetTooLong
-    /// The client broke off, or sent what is no HTTP.
-    case unreadableBody
-    case bodyTooLarge
     case unsupportedMediaType
     case invalid([Fault])
     /// A body that names another source than the path.
@@ -60,8 +56,6 @@ struct ErrorAnswer {
         case .crossSite: self.init(code: .crossSite)
         case .malformedTarget: self.init(code: .malformedTarget)
         case .targetTooLong: self.init(code: .uriTooLong)
-        case .unreadableBody: self.init(code: .malformedBody)
-        case .bodyTooLarge: self.init(code: .bodyTooLarge)
         case .unsupportedMediaType: self.init(code: .unsupportedMediaType)
         case .invalid(let faults):
             self.init(code: .invalidRequest)
@@ -98,7 +92,7 @@ struct ErrorAnswer {
         let isProblem = accept.quality(of: "application/problem+json") > 0
         var json = JSONWriter()
         write(asProblem: isProblem, to: &json)
-        var response = Response.json(json, status: status)
+        var response = Response.json(.whole(ByteBuffer(bytes: json.bytes)), status: status)
         response.headers.append(contentsOf: headers)
         if isProblem { response.headers[.contentType] = "application/problem+json" }
         response.headers[.vary] = "Accept"

@@ -3,7 +3,8 @@ import HTTPTypes
 /// The cause of an error, by a name that stays: `{"detail": …, "code": "operator_full"}`.
 ///
 /// The one table of errors. Answers, `/problems` and the description are made of it.
-enum ErrorCode: String, CaseIterable {
+public enum ErrorCode: String, CaseIterable, Sendable {
+    case malformedRequest = "malformed_request"
     case malformedTarget = "malformed_target"
     case malformedBody = "malformed_body"
     case sourceMismatch = "source_mismatch"
@@ -19,12 +20,15 @@ enum ErrorCode: String, CaseIterable {
     case operatorFull = "operator_full"
     case contactClosed = "contact_closed"
     case rejected
+    case requestTimeout = "request_timeout"
     case bodyTooLarge = "body_too_large"
     case uriTooLong = "uri_too_long"
+    case headersTooLarge = "headers_too_large"
     case unsupportedMediaType = "unsupported_media_type"
     case hostNotAllowed = "host_not_allowed"
     case invalidRequest = "invalid_request"
     case internalError = "internal_error"
+    case tooManyConnections = "too_many_connections"
     case queueFull = "queue_full"
     case deadline
     case databaseUnavailable = "database_unavailable"
@@ -50,6 +54,14 @@ enum ErrorCode: String, CaseIterable {
 
     var meaning: Meaning {
         switch self {
+        case .malformedRequest:
+            Meaning(
+                status: .badRequest, detail: "The request is not valid HTTP",
+                whatHappened: """
+                    What came is no HTTP/1.1 or HTTP/1.0, or could be read in more than one way: two lengths, a length and \
+                    chunks, two `Host`. The connection is closed.
+                    """,
+                whatToDo: "Let a library of HTTP write the request.")
         case .malformedTarget:
             Meaning(
                 status: .badRequest, detail: "The URL is not correctly percent-encoded",
@@ -58,8 +70,8 @@ enum ErrorCode: String, CaseIterable {
         case .malformedBody:
             Meaning(
                 status: .badRequest, detail: "There was an error reading the body",
-                whatHappened: "The connection broke while the body was read, or the body was cut wrongly.",
-                whatToDo: "Send the whole body as `Content-Length` or the chunks say.")
+                whatHappened: "The body was cut into too many chunks. The connection is closed.",
+                whatToDo: "Send it whole, or in chunks of some kilobytes.")
         case .sourceMismatch:
             Meaning(
                 status: .badRequest, detail: "source_id 8 in the body differs from 7 in the path",
@@ -120,6 +132,14 @@ enum ErrorCode: String, CaseIterable {
                 status: .conflict, detail: "The change conflicts with what is stored and was not made",
                 whatHappened: "A rule of the database forbids this change.",
                 whatToDo: "Read the record again, and change what it allows.")
+        case .requestTimeout:
+            Meaning(
+                status: .requestTimeout, detail: "The request came too slowly",
+                whatHappened: """
+                    The head of the request took more than 10 seconds, or its body more than 30, or the body came at less than \
+                    1 KiB a second. The connection is closed.
+                    """,
+                whatToDo: "Send it again, without pauses.")
         case .bodyTooLarge:
             Meaning(
                 status: .contentTooLarge, detail: "The body must not be larger than 1 MiB",
@@ -128,6 +148,12 @@ enum ErrorCode: String, CaseIterable {
             Meaning(
                 status: .uriTooLong, detail: "The URL must not be longer than 16 KiB",
                 whatHappened: "Path and query are longer than 16 KiB.", whatToDo: "Filter by fewer or shorter values.")
+        case .headersTooLarge:
+            Meaning(
+                status: .requestHeaderFieldsTooLarge, detail: "The headers must not be larger than 64 KiB",
+                whatHappened:
+                    "The headers of the request, or its URL, are larger than 64 KiB, or the headers more than 256.",
+                whatToDo: "Send fewer or shorter ones; cookies mean nothing here.")
         case .unsupportedMediaType:
             Meaning(
                 status: .unsupportedMediaType, detail: "The body must be application/json",
@@ -150,6 +176,14 @@ enum ErrorCode: String, CaseIterable {
                 status: .internalServerError, detail: "Internal Server Error",
                 whatHappened: "The service has a fault of its own.",
                 whatToDo: "Look the answer's `X-Request-ID` up in the log, and report it.")
+        case .tooManyConnections:
+            Meaning(
+                status: .serviceUnavailable, detail: "There are too many connections; try again",
+                whatHappened: "The instance has `CONNECTION_LIMIT` connections, all of them busy.",
+                whatToDo: """
+                    Send it again after `Retry-After` seconds, and keep connections open instead of opening one for each \
+                    request.
+                    """)
         case .queueFull:
             Meaning(
                 status: .serviceUnavailable, detail: "Too many requests are waiting; try again",

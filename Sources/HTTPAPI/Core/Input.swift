@@ -1,5 +1,4 @@
 import HTTPTypes
-import Hummingbird
 import Model
 import NIOCore
 
@@ -11,7 +10,7 @@ import NIOCore
 struct Input {
     /// The largest body that is read, in bytes.
     static let maximumBodySize = 1 << 20
-    /// The longest path with query that is read, in bytes. What receives requests has no limit for it.
+    /// The longest path with query that is read, in bytes.
     static let maximumTargetSize = 16 << 10
 
     /// A body as it is described.
@@ -40,27 +39,18 @@ struct Input {
     }
 
     /// - Throws: ``Refusal`` if the query is malformed or the body cannot be read as JSON.
-    init(_ request: Request, for route: Route, parameters: [PathTemplate.Parameter]) async throws {
+    init(
+        _ request: Request, body: ByteBuffer, for route: Route, parameters: [PathTemplate.Parameter]
+    ) throws {
         self.request = request
         pathParameters = parameters
-        query = try QueryItem.items(of: request.uri.query ?? "")
-        json = route.body == nil ? nil : try await Self.json(of: request)
+        query = try QueryItem.items(of: request.query)
+        json = route.body == nil ? nil : try Self.json(of: request, body)
     }
 
-    private static func json(of request: Request) async throws -> JSON? {
+    private static func json(of request: Request, _ bytes: ByteBuffer) throws -> JSON? {
         let contentType = request.headers[.contentType]
         guard contentType.map(isJSON) ?? true else { throw Refusal.unsupportedMediaType }
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > maximumBodySize {
-            throw Refusal.bodyTooLarge
-        }
-        let bytes: ByteBuffer
-        do {
-            bytes = try await request.body.collect(upTo: maximumBodySize)
-        } catch is NIOTooManyBytesError {
-            throw Refusal.bodyTooLarge
-        } catch {
-            throw Refusal.unreadableBody
-        }
         guard bytes.readableBytes > 0 else { return nil }
         // A page of another site may send what bears no type without asking first.
         guard contentType != nil else { throw Refusal.unsupportedMediaType }
@@ -150,7 +140,7 @@ struct Input {
                 after: query(
                     "after", .id(from: 0), default: 0, as: "After", "Only elements with a greater id: the last id seen."
                 )),
-            path: request?.uri.path ?? "", query: query)
+            path: String(request?.path ?? ""), query: query)
     }
 
     /// A filter whose name is misspelt must not answer everything.

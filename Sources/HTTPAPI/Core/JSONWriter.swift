@@ -16,19 +16,13 @@ struct JSONWriter {
 
 extension JSONWriter {
     /// Writes an array.
-    ///
-    /// - Parameter limit: How many bytes there may be before it ends early; the first element is always written.
-    /// - Returns: How many elements were written.
-    mutating func array(_ elements: some Collection<some JSONEncodable>, upTo limit: Int = .max) -> Int {
-        var count = 0
+    mutating func array(_ elements: some Sequence<some JSONEncodable>) {
         bytes.append(UInt8(ascii: "["))
-        for element in elements where count == 0 || bytes.count < limit {
-            if count > 0 { bytes.append(UInt8(ascii: ",")) }
+        for element in elements {
+            if bytes.last != UInt8(ascii: "[") { bytes.append(UInt8(ascii: ",")) }
             element.write(to: &self)
-            count += 1
         }
         bytes.append(UInt8(ascii: "]"))
-        return count
     }
 }
 
@@ -105,7 +99,7 @@ extension Optional: JSONEncodable where Wrapped: JSONEncodable {
 extension Array: JSONEncodable where Element: JSONEncodable {
     static var schema: Schema { .array(of: Element.schema) }
 
-    func write(to json: inout JSONWriter) { _ = json.array(self) }
+    func write(to json: inout JSONWriter) { json.array(self) }
 }
 
 extension JSON: JSONEncodable {

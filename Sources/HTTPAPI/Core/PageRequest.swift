@@ -1,5 +1,4 @@
 import HTTPTypes
-import Hummingbird
 import Model
 
 /// Which part of a list a request asks for.
@@ -18,9 +17,8 @@ struct PageRequest {
         by id: (Element) -> Int64, fetch: (Page) async throws -> Listing<Element>
     ) async throws -> Response {
         let listing = try await fetch(Page(limit: page.limit + 1, after: page.after))
-        var json = JSONWriter()
-        let count = json.array(listing.elements.prefix(page.limit), upTo: Page.sizeLimit)
-        var response = Response.json(json)
+        let (body, count) = JSONPieces.body(of: listing.elements.prefix(page.limit), upTo: Page.sizeLimit)
+        var response = Response.json(body)
         if count < listing.elements.count || listing.goesOn, let last = listing.elements.prefix(count).last {
             let query = query.filter { $0.name != "after" } + [QueryItem(name: "after", value: String(id(last)))]
             // RFC 8288; relative, because the client alone knows by which name it reaches the service.

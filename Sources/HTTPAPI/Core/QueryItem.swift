@@ -4,7 +4,7 @@ struct QueryItem: Equatable {
     let value: String
 
     /// - Throws: ``Refusal/malformedTarget``.
-    static func items(of query: String) throws(Refusal) -> [QueryItem] {
+    static func items(of query: Substring) throws(Refusal) -> [QueryItem] {
         var items: [QueryItem] = []
         for text in query.split(separator: "&") {
             let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)

@@ -1,14 +1,15 @@
 import HTTPTypes
 import Logging
+import Synchronization
 
 /// By what a request is found again: in its answer, in the log, and in the traces of those who sent it.
 struct RequestIdentity {
-    /// What the client calls the request, or a random name.
+    /// What the client calls the request, or a name of ours.
     let requestID: String
     private let traceParent: TraceParent?
 
-    init(_ headers: HTTPFields) {
-        requestID = headers[.requestID].flatMap(Self.accepted) ?? Self.random()
+    init(_ headers: RequestHeaders) {
+        requestID = headers[.requestID].flatMap(Self.accepted) ?? Self.unique()
         traceParent = headers[.traceParent].flatMap(TraceParent.init)
     }
 
@@ -26,12 +27,17 @@ struct RequestIdentity {
         (1...128).contains(id.utf8.count) && id.utf8.allSatisfy { (0x21...0x7E).contains($0) } ? id : nil
     }
 
-    /// 128 random bits as 32 hexadecimal digits.
-    private static func random() -> String {
-        let bits = [UInt64.random(in: .min ... .max), .random(in: .min ... .max)]
+    /// Random, the same for all names that this process makes up.
+    private static let process = UInt64.random(in: .min ... .max)
+    private static let last = Atomic(UInt64.random(in: .min ... .max))
+
+    /// 32 hexadecimal digits that no other request has: a random number for each would be a system call.
+    private static func unique() -> String {
+        let number = last.wrappingAdd(1, ordering: .relaxed).newValue
         return String(unsafeUninitializedCapacity: 32) { utf8 in
             for index in 0..<32 {
-                let digit = UInt8(truncatingIfNeeded: bits[index / 16] >> (index % 16 * 4)) & 15
+                let bits = index < 16 ? process : number
+                let digit = UInt8(truncatingIfNeeded: bits >> (60 - index % 16 * 4)) & 15
                 utf8[index] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
             }
             return 32

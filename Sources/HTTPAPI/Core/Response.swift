@@ -1,6 +1,34 @@
-import HTTPTypes
-import Hummingbird
-import NIOCore
+public import HTTPTypes
+public import NIOCore
+
+/// An answer.
+public struct Response: Sendable {
+    public var status: HTTPResponse.Status
+    public var headers: HTTPFields
+    public var body: Body
+
+    public enum Body: Sendable {
+        case whole(ByteBuffer)
+        /// Made piece by piece, no faster than the client reads.
+        case pieces(any Pieces)
+    }
+
+    init(status: HTTPResponse.Status, headers: HTTPFields = [:], body: ByteBuffer = ByteBuffer()) {
+        self.init(status: status, headers: headers, body: .whole(body))
+    }
+
+    public init(status: HTTPResponse.Status, headers: HTTPFields, body: Body) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+}
+
+/// A long body that comes into being while it is sent.
+public protocol Pieces: Sendable {
+    /// The next piece, some tens of kilobytes; `nil` at the end.
+    mutating func next() -> ByteBuffer?
+}
 
 extension Response {
     static func json(_ value: some JSONEncodable, status: HTTPResponse.Status = .ok) -> Response {
@@ -8,13 +36,11 @@ extension Response {
         // As much as a contact takes, so that it need not grow.
         json.bytes.reserveCapacity(1024)
         value.write(to: &json)
-        return .json(json, status: status)
+        return .json(.whole(ByteBuffer(bytes: json.bytes)), status: status)
     }
 
-    static func json(_ json: JSONWriter, status: HTTPResponse.Status = .ok) -> Response {
-        Response(
-            status: status, headers: [.contentType: "application/json"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: json.bytes)))
+    static func json(_ body: Body, status: HTTPResponse.Status = .ok) -> Response {
+        Response(status: status, headers: [.contentType: "application/json"], body: body)
     }
 }
 
@@ -31,7 +57,7 @@ extension Response {
             headers: [
                 .contentType: "text/html; charset=utf-8", .contentSecurityPolicy: policy.joined(separator: "; "),
             ],
-            body: ResponseBody(byteBuffer: page))
+            body: page)
     }
 }
 

@@ -1,5 +1,6 @@
+import CRM
 import HTTPTypes
-import Hummingbird
+import NIOCore
 
 /// Who may call an operation: whose key has this scope.
 enum Scope: Sendable {
@@ -18,7 +19,7 @@ enum Scope: Sendable {
 }
 
 /// One operation of the API: method, path, who may call it, what it reads, what it answers, and its words.
-struct Route: Sendable {
+final class Route: Sendable {
     let method: HTTPRequest.Method
     let path: PathTemplate
     /// The `operationId` in the description of the API.
@@ -33,18 +34,74 @@ struct Route: Sendable {
     let success: Success
     /// The errors that only this operation and some others have.
     private let ownErrors: [ErrorCode]
-    private let handler: @Sendable (HTTPAPI, inout Input, Route) async throws -> Response
+    private let handler: @Sendable (HTTPAPI, inout Input, Route) throws -> Work
+
+    /// What is to be done for a request that was read without fault.
+    enum Work {
+        /// It takes no waiting.
+        case done(Response)
+        /// Handed to the lane at once, without a task of its own; the answer is made from what comes back.
+        case command(@Sendable (@escaping Completion<@Sendable () -> Response>) throws -> Void)
+        case task(@Sendable () async throws -> Response)
+    }
 
     /// - Parameters:
     ///   - errors: Which there may be besides those that all operations of its kind have.
     ///   - reads: What it reads. Run once to describe it, too, so it does nothing else.
     ///   - answers: What a success is.
     ///   - handle: Does it, with what was read without fault.
-    init<Value, Output>(
+    convenience init<Value: Sendable, Output: Sendable>(
         _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope, isProbe: Bool = false,
         _ summary: String, _ words: String? = nil, errors: [ErrorCode] = [],
         reads: @escaping @Sendable (inout Input) -> Value, answers: Answer<Output>,
         handle: @escaping @Sendable (HTTPAPI, Value) async throws -> Output
+    ) {
+        self.init(
+            method, path, operationID, scope: scope, isProbe: isProbe, summary, words, errors: errors, reads: reads,
+            success: answers.success
+        ) { api, value in
+            .task { answers.respond(try await handle(api, value)) }
+        }
+    }
+
+    /// An operation that waits for nothing.
+    convenience init<Value: Sendable, Output: Sendable>(
+        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope, isProbe: Bool = false,
+        _ summary: String, _ words: String? = nil, errors: [ErrorCode] = [],
+        reads: @escaping @Sendable (inout Input) -> Value, answers: Answer<Output>,
+        handle: @escaping @Sendable (HTTPAPI, Value) throws -> Output
+    ) {
+        self.init(
+            method, path, operationID, scope: scope, isProbe: isProbe, summary, words, errors: errors, reads: reads,
+            success: answers.success
+        ) { api, value in
+            .done(answers.respond(try handle(api, value)))
+        }
+    }
+
+    /// An operation that is a command for the lane.
+    ///
+    /// - Parameter command: Hands it over, with what was read without fault.
+    convenience init<Value: Sendable, Output: Sendable>(
+        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope,
+        _ summary: String, _ words: String? = nil, errors: [ErrorCode] = [],
+        reads: @escaping @Sendable (inout Input) -> Value, answers: Answer<Output>,
+        command: @escaping @Sendable (HTTPAPI, Value, @escaping Completion<Output>) throws -> Void
+    ) {
+        self.init(
+            method, path, operationID, scope: scope, isProbe: false, summary, words, errors: errors, reads: reads,
+            success: answers.success
+        ) { api, value in
+            .command { completion in
+                try command(api, value) { result in completion(result.map { output in { answers.respond(output) } }) }
+            }
+        }
+    }
+
+    private init<Value>(
+        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope, isProbe: Bool,
+        _ summary: String, _ words: String?, errors: [ErrorCode], reads: @escaping @Sendable (inout Input) -> Value,
+        success: Success, work: @escaping @Sendable (HTTPAPI, Value) throws -> Work
     ) {
         self.method = method
         self.path = path
@@ -57,17 +114,17 @@ struct Route: Sendable {
         _ = reads(&input)
         parameters = input.parameters
         body = input.body
-        success = answers.success
+        self.success = success
         ownErrors = errors
         handler = { api, input, route in
             let value = reads(&input)
             try input.check(for: route)
-            return answers.respond(try await handle(api, value))
+            return try work(api, value)
         }
     }
 
     /// An operation that reads nothing.
-    init<Output>(
+    convenience init<Output: Sendable>(
         _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope, isProbe: Bool = false,
         _ summary: String, _ words: String? = nil, errors: [ErrorCode] = [], answers: Answer<Output>,
         handle: @escaping @Sendable (HTTPAPI) async throws -> Output
@@ -77,6 +134,17 @@ struct Route: Sendable {
             answers: answers, handle: { api, _ in try await handle(api) })
     }
 
+    /// An operation that reads nothing and waits for nothing.
+    convenience init<Output: Sendable>(
+        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope, isProbe: Bool = false,
+        _ summary: String, _ words: String? = nil, errors: [ErrorCode] = [], answers: Answer<Output>,
+        handle: @escaping @Sendable (HTTPAPI) throws -> Output
+    ) {
+        self.init(
+            method, path, operationID, scope: scope, isProbe: isProbe, summary, words, errors: errors, reads: { _ in },
+            answers: answers, handle: { api, _ in try handle(api) })
+    }
+
     /// Whether it asks the database, and takes no parameter that it does not know.
     var isOfAPI: Bool { path.text.hasPrefix("/api/") }
 
@@ -84,7 +152,10 @@ struct Route: Sendable {
 
     /// Every error that there may be.
     var errors: [ErrorCode] {
-        var codes: [ErrorCode] = [.malformedTarget, .methodNotAllowed, .uriTooLong, .internalError]
+        var codes: [ErrorCode] = [
+            .malformedRequest, .malformedTarget, .methodNotAllowed, .uriTooLong, .headersTooLarge, .requestTimeout,
+            .tooManyConnections, .internalError,
+        ]
         if !isProbe { codes.append(.hostNotAllowed) }
         if !isReading { codes.append(.crossSite) }
         if body != nil { codes += [.malformedBody, .bodyTooLarge, .unsupportedMediaType] }
@@ -95,10 +166,14 @@ struct Route: Sendable {
         return codes + ownErrors
     }
 
-    func answer(_ request: Request, with parameters: [PathTemplate.Parameter], by api: HTTPAPI) async throws -> Response
-    {
-        var input = try await Input(request, for: self, parameters: parameters)
-        return try await handler(api, &input, self)
+    /// What a request asks for.
+    ///
+    /// - Throws: ``Refusal``.
+    func work(
+        for request: Request, body: ByteBuffer, with parameters: [PathTemplate.Parameter], by api: HTTPAPI
+    ) throws -> Work {
+        var input = try Input(request, body: body, for: self, parameters: parameters)
+        return try handler(api, &input, self)
     }
 }
 

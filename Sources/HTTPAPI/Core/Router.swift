@@ -50,17 +50,27 @@ struct PathTemplate: Sendable, Equatable, ExpressibleByStringLiteral {
 ///
 /// Our own, because Hummingbird's router does not tell a wrong method from an unknown path.
 struct Router: Sendable {
-    private let resources: [(path: PathTemplate, routes: [Route])]
+    private typealias Resource = (path: PathTemplate, routes: [Route])
+
+    /// Those without parameters, by their paths.
+    private let literals: [String: Resource]
+    /// The others, in the order in which they are asked.
+    private let templates: [Resource]
 
     /// - Parameter routes: In any order.
     init(_ routes: [Route]) {
-        resources = routes.reduce(into: [(path: PathTemplate, routes: [Route])]()) { resources, route in
+        let resources = routes.reduce(into: [Resource]()) { resources, route in
             if let index = resources.firstIndex(where: { $0.path == route.path }) {
                 resources[index].routes.append(route)
             } else {
                 resources.append((route.path, [route]))
             }
-        }.sorted { $0.path.precedence.lexicographicallyPrecedes($1.path.precedence) }
+        }
+        let split = Dictionary(grouping: resources) { $0.path.precedence.allSatisfy { $0 == 0 } }
+        literals = Dictionary(uniqueKeysWithValues: split[true, default: []].map { ($0.path.text, $0) })
+        templates = split[false, default: []].sorted {
+            $0.path.precedence.lexicographicallyPrecedes($1.path.precedence)
+        }
     }
 
     /// The route of a request and the parameters in its path, which has one spelling: with a slash at the end it is
@@ -68,13 +78,17 @@ struct Router: Sendable {
     ///
     /// - Throws: ``Refusal/notFound``, ``Refusal/methodNotAllowed(allowed:)``.
     func route(_ method: HTTPRequest.Method, _ path: String) throws(Refusal) -> (Route, [PathTemplate.Parameter]) {
+        if let resource = literals[path] { return (try Self.route(method, of: resource), []) }
         let segments = PathTemplate.split(path)
-        for resource in resources {
+        for resource in templates {
             guard let parameters = resource.path.parameters(in: segments) else { continue }
-            if let route = resource.routes.first(where: { $0.method == method }) { return (route, parameters) }
-            let allowed = resource.routes.flatMap { $0.isReading ? [.get, .head] : [$0.method] }
-            throw .methodNotAllowed(allowed: allowed)
+            return (try Self.route(method, of: resource), parameters)
         }
         throw .notFound
+    }
+
+    private static func route(_ method: HTTPRequest.Method, of resource: Resource) throws(Refusal) -> Route {
+        if let route = resource.routes.first(where: { $0.method == method }) { return route }
+        throw .methodNotAllowed(allowed: resource.routes.flatMap { $0.isReading ? [.get, .head] : [$0.method] })
     }
 }

@@ -1,0 +1,82 @@
+public import HTTPTypes
+
+/// The head of a request. Its body comes apart from it.
+public struct Request: Sendable {
+    public let method: HTTPRequest.Method
+    /// How long the target is as it was sent, in bytes.
+    let targetSize: Int
+    /// As it was sent, percent-encoded.
+    let path: Substring
+    let query: Substring
+    /// The name by which the client calls the service.
+    let authority: String?
+    public let headers: RequestHeaders
+
+    /// - Parameters:
+    ///   - target: Path and query, or an absolute URL, whose authority then counts in place of `Host` (RFC 9112,
+    ///     section 3.2.2).
+    public init(method: HTTPRequest.Method, target: String, headers: RequestHeaders) {
+        self.method = method
+        self.headers = headers
+        targetSize = target.utf8.count
+        var rest = target[...]
+        var authority = headers[.host]
+        if rest.utf8.first != UInt8(ascii: "/"), let start = rest.firstRange(of: "://")?.upperBound {
+            let end = rest[start...].utf8.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") }
+            authority = String(rest[start..<(end ?? rest.endIndex)])
+            rest = rest[(end ?? rest.endIndex)...]
+        }
+        self.authority = authority
+        let end = rest.utf8.firstIndex(of: UInt8(ascii: "?")) ?? rest.endIndex
+        path = end == rest.startIndex ? "/" : rest[..<end]
+        query = rest[end...].dropFirst()
+    }
+
+    /// Whether a browser sends this for a page of another origin, none of which the service trusts.
+    ///
+    /// By `Sec-Fetch-Site` (W3C Fetch Metadata); over plain HTTP browsers send it to loopback only, and elsewhere `Origin`
+    /// tells. Other programs send neither.
+    var isCrossSite: Bool {
+        if let site = headers[.secFetchSite] { return site != "same-origin" && site != "none" }
+        guard let origin = headers[.origin] else { return false }
+        guard let authority else { return true }
+        return origin != "http://\(authority)" && origin != "https://\(authority)"
+    }
+}
+
+/// The header fields of a request. They are few and asked for few names, so that they are not indexed.
+public struct RequestHeaders: Sendable {
+    let fields: [(name: String, value: String)]
+
+    /// - Parameter fields: In the order in which they came.
+    public init(_ fields: [(name: String, value: String)]) { self.fields = fields }
+
+    /// The values of all fields of a name, in one list (RFC 9110, section 5.3).
+    public subscript(name: HTTPField.Name) -> String? {
+        let values = values(of: name)
+        return values.count > 1 ? values.joined(separator: ", ") : values.first
+    }
+
+    /// The values of all fields of a name, one by one.
+    public func values(of name: HTTPField.Name) -> [String] {
+        fields.compactMap { Self.isEqual($0.name, name.canonicalName) ? $0.value : nil }
+    }
+
+    private static func isEqual(_ name: String, _ lowercased: String) -> Bool {
+        guard name.utf8.count == lowercased.utf8.count else { return false }
+        return zip(name.utf8, lowercased.utf8).allSatisfy { byte, lower in
+            byte == lower || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) && byte | 0x20 == lower
+        }
+    }
+}
+
+extension RequestHeaders: ExpressibleByDictionaryLiteral {
+    public init(dictionaryLiteral elements: (HTTPField.Name, String)...) {
+        self.init(elements.map { (name: $0.rawName, value: $1) })
+    }
+}
+
+extension HTTPField.Name {
+    public static let host = HTTPField.Name("Host")!
+    static let secFetchSite = HTTPField.Name("Sec-Fetch-Site")!
+}

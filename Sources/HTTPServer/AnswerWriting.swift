@@ -1,0 +1,124 @@
+import HTTPAPI
+import HTTPTypes
+import NIOCore
+import NIOHTTP1
+
+/// What is left to write of an answer's body.
+enum AnswerBody {
+    case empty
+    /// Cut into pieces, so that it is seen whether the client reads.
+    case buffer(ByteBuffer)
+    case pieces(any Pieces)
+
+    private static let pieceSize = 64 << 10
+
+    /// How long the next piece is, at most, if that is known; in bytes.
+    var count: Int { if case .buffer(let buffer) = self { min(buffer.readableBytes, Self.pieceSize) } else { 0 } }
+
+    mutating func next() -> ByteBuffer? {
+        switch self {
+        case .empty: return nil
+        case .buffer(var buffer):
+            let piece = buffer.readSlice(length: count)
+            self = buffer.readableBytes == 0 ? .empty : .buffer(buffer)
+            return piece
+        case .pieces(var pieces):
+            let piece = pieces.next()
+            self = piece == nil ? .empty : .pieces(pieces)
+            return piece
+        }
+    }
+}
+
+extension ConnectionHandler {
+    /// Begins to write an answer.
+    func write(_ response: Response, context: ChannelHandlerContext) {
+        // The client may have gone meanwhile.
+        guard case .answering(let request) = state else { return }
+        isChunked = false
+        var length: Int?
+        switch response.body {
+        case .whole(let body):
+            length = body.readableBytes
+            rest = .buffer(body)
+        case .pieces(let pieces):
+            rest = .pieces(pieces)
+            // What has neither a length nor chunks ends with the connection.
+            if request?.version == .http1_0 { endsAfterAnswer = true } else { isChunked = request?.isHead != true }
+        }
+        if request?.isHead == true { rest = .empty }
+        let head = AnswerHead(
+            response: response, version: request?.version ?? .http1_1, date: shared.date, length: length,
+            isChunked: isChunked, endsConnection: endsAfterAnswer)
+        state = .writing
+        connection.expect(by: .now() + shared.limits.unread)
+        writeRest(after: head, context: context)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if case .writing = state, context.channel.isWritable, !isWriting {
+            // The client has read some.
+            connection.expect(by: .now() + shared.limits.unread)
+            writeRest(context: context)
+        }
+        context.fireChannelWritabilityChanged()
+    }
+
+    /// Writes as much of the answer as there is room for.
+    private func writeRest(after head: AnswerHead? = nil, context: ChannelHandlerContext) {
+        // To write tells at once that there is room again.
+        isWriting = true
+        var buffer = context.channel.allocator.buffer(capacity: 512 + (rest?.count ?? 0))
+        head?.write(to: &buffer)
+        repeat {
+            if let piece = rest?.next() {
+                guard piece.readableBytes > 0 else { continue }
+                if isChunked { buffer.writeString("\(String(piece.readableBytes, radix: 16))\r\n") }
+                buffer.writeImmutableBuffer(piece)
+                if isChunked { buffer.writeString("\r\n") }
+            } else if rest != nil {
+                if isChunked { buffer.writeString("0\r\n\r\n") }
+                rest = nil
+            }
+            if buffer.readableBytes > 0 { context.writeAndFlush(wrapOutboundOut(.byteBuffer(buffer)), promise: nil) }
+            buffer.clear()
+        } while rest != nil && context.channel.isWritable
+        isWriting = false
+        if case .writing = state, rest == nil, context.channel.isWritable { completeAnswer(context: context) }
+    }
+}
+
+/// The beginning of an answer, as it is sent.
+struct AnswerHead {
+    let response: Response
+    let version: HTTPVersion
+    let date: String
+    /// In bytes; `nil`: not known, and not told.
+    let length: Int?
+    let isChunked: Bool
+    let endsConnection: Bool
+
+    func write(to buffer: inout ByteBuffer) {
+        buffer.writeStaticString(version == .http1_0 ? "HTTP/1.0 " : "HTTP/1.1 ")
+        buffer.writeString(String(response.status.code))
+        buffer.writeStaticString(" ")
+        buffer.writeString(response.status.reasonPhrase)
+        for field in response.headers { write(field.name.rawName, field.value, to: &buffer) }
+        write("Date", date, to: &buffer)
+        if let length { write("Content-Length", String(length), to: &buffer) }
+        if isChunked { write("Transfer-Encoding", "chunked", to: &buffer) }
+        if endsConnection {
+            write("Connection", "close", to: &buffer)
+        } else if version == .http1_0 {
+            write("Connection", "keep-alive", to: &buffer)
+        }
+        buffer.writeStaticString("\r\n\r\n")
+    }
+
+    private func write(_ name: String, _ value: String, to buffer: inout ByteBuffer) {
+        buffer.writeStaticString("\r\n")
+        buffer.writeString(name)
+        buffer.writeStaticString(": ")
+        buffer.writeString(value)
+    }
+}

@@ -1,0 +1,324 @@
+import HTTPAPI
+import NIOCore
+import NIOHTTP1
+
+/// One connection: gathers a request's head and body, has it answered, and writes the answer; then the next.
+///
+/// Model: one request at a time, in order. While it is answered nothing is read but once, so that what a client sends ahead waits in
+/// its own machine but for what that read has brought. Each state has a time by which something must have come, after which
+/// the connection is closed: nobody can hold it, nor its memory.
+///
+/// | state | ends with | at the latest |
+/// |---|---|---|
+/// | idle | a head | 75 s; 10 s from its first byte |
+/// | receiving | the end of the body | 30 s; sooner if it comes at less than 1 KiB/s |
+/// | answering | the answer of the responder | what the responder allows |
+/// | writing | the client having read | 30 s after it last read anything |
+/// | ending | the client closing its side | 2 s |
+final class ConnectionHandler: ChannelDuplexHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundIn = Never
+    typealias OutboundOut = IOData
+
+    enum State {
+        case idle
+        case receiving(RequestHead, any RequestExchange)
+        /// With the head of the request, unless it is none.
+        case answering(RequestHead?)
+        case writing
+        /// Nothing is written any more, and what comes is thrown away: a connection closed while the client still writes
+        /// would be reset, and its answer lost (RFC 9112, section 9.6).
+        case ending
+    }
+
+    /// What came, and what is wrong with it.
+    private enum Input {
+        case part(HTTPServerRequestPart)
+        case error(ErrorCode)
+    }
+
+    let shared: ServerState
+    let connection: Connection
+    private let admission: Connections.Admission
+    var state = State.idle
+    var body: RequestBody
+    /// What is left to write of an answer; `nil`: nothing, not even its end.
+    var rest: AnswerBody?
+    var isChunked = false
+    /// Whether the connection ends after the answer.
+    var endsAfterAnswer = false
+    var isWriting = false
+    private var inputs = CircularBuffer<Input>()
+    private var isTakingInputs = false
+    private var isInputClosed = false
+    /// Whether a head has begun to come.
+    private var hasHeadBegun = false
+    private var isReadHeld = false
+    private var discardedReads = 0
+
+    /// The most parts of requests that are kept while another request is answered; one read brings fewer.
+    private static let inputLimit = 8192
+    /// The most reads, of 64 KiB each, that are thrown away while a connection ends; the rest the client's machine keeps.
+    private static let discardLimit = 16
+
+    init(_ shared: ServerState, _ connection: Connection, _ admission: Connections.Admission) {
+        self.shared = shared
+        self.connection = connection
+        self.admission = admission
+        body = RequestBody(memory: shared.bodyMemory)
+    }
+
+    // MARK: Coming and going
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        expectRequest()
+        if context.channel.isActive { admit(context: context) }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        admit(context: context)
+        context.fireChannelActive()
+    }
+
+    private func admit(context: ChannelHandlerContext) {
+        switch admission {
+        case .open: break
+        case .refused: refuse(.tooManyConnections, context: context)
+        case .closed: context.close(promise: nil)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        shared.connections.remove(connection)
+        body.discard()
+        state = .ending
+        rest = nil
+        inputs.removeAll()
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let code = ErrorCode(decoding: error) else { return context.close(promise: nil) }
+        if case .ending = state { return }
+        take(.error(code), context: context)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case let event as Connections.TimePassed: checkTime(event.now, context: context)
+        case is Connections.Evicted: if case .idle = state { context.close(promise: nil) }
+        case is BodyMemory.RoomAvailable:
+            body.isWaiting = false
+            readIfHeld(context: context)
+        case is ChannelShouldQuiesceEvent:
+            endsAfterAnswer = true
+            if case .idle = state { context.close(promise: nil) }
+        case ChannelEvent.inputClosed:
+            isInputClosed = true
+            endsAfterAnswer = true
+            switch state {
+            case .idle, .receiving, .ending: context.close(promise: nil)
+            case .answering, .writing: break
+            }
+        default: context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    // MARK: Reading
+
+    func read(context: ChannelHandlerContext) {
+        isReadHeld = !mayRead
+        if mayRead { context.read() }
+    }
+
+    private var mayRead: Bool {
+        switch state {
+        case .idle: inputs.isEmpty
+        case .receiving: !body.isWaiting
+        // One read ahead: to stop and go on takes two system calls for each request.
+        case .answering, .writing: inputs.isEmpty
+        case .ending: discardedReads < Self.discardLimit
+        }
+    }
+
+    private func readIfHeld(context: ChannelHandlerContext) {
+        if isReadHeld { read(context: context) }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        take(.part(unwrapInboundIn(data)), context: context)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        switch state {
+        // Bytes have come that are no whole head.
+        case .idle where !hasHeadBegun && !isInputClosed:
+            hasHeadBegun = true
+            connection.expect(by: .now() + shared.limits.head)
+        case .ending: discardedReads += 1
+        case .idle, .receiving, .answering, .writing: break
+        }
+        context.fireChannelReadComplete()
+    }
+
+    private func take(_ input: Input, context: ChannelHandlerContext) {
+        if inputs.isEmpty, process(input, context: context) { return }
+        inputs.append(input)
+        if inputs.count > Self.inputLimit { context.close(promise: nil) }
+    }
+
+    /// Takes what has come while a request was answered.
+    private func takeInputs(context: ChannelHandlerContext) {
+        // One that is answered at once would otherwise take the next one by itself, and so on, each deeper.
+        guard !isTakingInputs else { return }
+        isTakingInputs = true
+        while let input = inputs.first, process(input, context: context) {
+            if !inputs.isEmpty { inputs.removeFirst() }
+        }
+        isTakingInputs = false
+        readIfHeld(context: context)
+    }
+
+    /// - Returns: Whether it was taken: not while another request is answered.
+    private func process(_ input: Input, context: ChannelHandlerContext) -> Bool {
+        switch (state, input) {
+        case (.answering, _), (.writing, _): return false
+        case (.ending, _): break
+        case (_, .error(let code)): refuse(code, context: context)
+        case (.idle, .part(.head(let head))): begin(head, context: context)
+        case (.receiving(_, let exchange), .part(.body(let part))): gather(part, exchange, context: context)
+        case (.receiving(let head, let exchange), .part(.end)): answer(head, exchange, context: context)
+        case (.idle, _), (.receiving, _): preconditionFailure("the decoder delivers head, body and end in order")
+        }
+        return true
+    }
+
+    // MARK: A request
+
+    private func expectRequest() {
+        hasHeadBegun = false
+        connection.expect(by: .now() + shared.limits.idle, isIdle: true)
+    }
+
+    private func begin(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
+        guard let head = RequestHead(head) else { return refuse(.malformedRequest, context: context) }
+        let exchange = shared.responder.receive(head.request)
+        state = .receiving(head, exchange)
+        endsAfterAnswer = endsAfterAnswer || !head.keepsAlive
+        guard head.hasBody else { return }
+        if head.length ?? 0 > exchange.bodyLimit { return refuse(.bodyTooLarge, context: context) }
+        body.begin(length: head.length)
+        connection.expect(by: body.deadline(shared.limits))
+        guard head.expectsContinue else { return }
+        if exchange.isRefused {
+            // Whether the body comes now is the client's choice, so what comes cannot be understood any more.
+            endsAfterAnswer = true
+            answer(head, exchange, context: context)
+        } else {
+            write("HTTP/1.1 100 Continue\r\n\r\n", promise: nil, context: context)
+        }
+    }
+
+    private func gather(
+        _ part: ByteBuffer, _ exchange: any RequestExchange, context: ChannelHandlerContext
+    ) {
+        do throws(RequestBody.Refusal) {
+            try body.add(part, keeping: !exchange.isRefused, upTo: exchange.bodyLimit, on: context.channel)
+        } catch {
+            refuse(error.code, context: context)
+        }
+    }
+
+    private func answer(_ head: RequestHead, _ exchange: any RequestExchange, context: ChannelHandlerContext) {
+        state = .answering(head)
+        connection.expect(by: nil)
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        exchange.answer(body: body.bytes, on: context.eventLoop) { response in
+            let (handler, context) = bound.value
+            handler.write(response, context: context)
+        }
+        body.discard()
+    }
+
+    /// Answers an error after which what comes from the client cannot be understood.
+    private func refuse(_ code: ErrorCode, context: ChannelHandlerContext) {
+        if let incident = code.incident { shared.incidents.count(incident) }
+        let response: Response
+        if case .receiving(let head, let exchange) = state {
+            response = exchange.refuse(code)
+            state = .answering(head)
+        } else {
+            response = shared.responder.refuse(code)
+            state = .answering(nil)
+        }
+        body.discard()
+        endsAfterAnswer = true
+        write(response, context: context)
+    }
+
+    // MARK: Time
+
+    private func checkTime(_ now: NIODeadline, context: ChannelHandlerContext) {
+        // Something may have come since this was said.
+        guard connection.isLate(now) else { return }
+        switch state {
+        case .idle where hasHeadBegun: refuse(.requestTimeout, as: .head, context: context)
+        case .idle: close(as: .idle, context: context)
+        case .receiving:
+            if body.isLate(now, shared.limits) { return refuse(.requestTimeout, as: .body, context: context) }
+            connection.expect(by: body.deadline(shared.limits, after: now))
+        case .answering: break
+        case .writing: close(as: .unread, context: context)
+        case .ending: context.close(promise: nil)
+        }
+    }
+
+    private func refuse(_ code: ErrorCode, as incident: Incidents.Incident, context: ChannelHandlerContext) {
+        shared.incidents.count(incident)
+        refuse(code, context: context)
+    }
+
+    private func close(as incident: Incidents.Incident, context: ChannelHandlerContext) {
+        shared.incidents.count(incident)
+        context.close(promise: nil)
+    }
+
+    // MARK: After an answer
+
+    /// Goes on with the next request, or ends.
+    func completeAnswer(context: ChannelHandlerContext) {
+        guard endsAfterAnswer else {
+            state = .idle
+            expectRequest()
+            return takeInputs(context: context)
+        }
+        state = .ending
+        // Nothing comes after this, so that what comes before is read by then.
+        let written = context.eventLoop.makePromise(of: Void.self)
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        written.futureResult.whenSuccess {
+            let (handler, context) = bound.value
+            handler.connection.expect(by: .now() + handler.shared.limits.ending)
+            context.close(mode: handler.isInputClosed ? .all : .output, promise: nil)
+        }
+        write("", promise: written, context: context)
+        takeInputs(context: context)
+    }
+
+    private func write(_ text: StaticString, promise: EventLoopPromise<Void>?, context: ChannelHandlerContext) {
+        context.writeAndFlush(wrapOutboundOut(.byteBuffer(ByteBuffer(staticString: text))), promise: promise)
+    }
+}
+
+extension ErrorCode {
+    /// What is wrong with what came, by the error of NIO's decoder; `nil`: nothing came.
+    fileprivate init?(decoding error: any Error) {
+        switch error {
+        case HTTPParserError.headerOverflow: self = .headersTooLarge
+        case is HTTPParserError, is ByteToMessageDecoderError: self = .malformedRequest
+        default: return nil
+        }
+    }
+
+    fileprivate var incident: Incidents.Incident? { self == .malformedRequest ? .malformed : nil }
+}

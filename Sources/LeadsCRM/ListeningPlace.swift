@@ -1,0 +1,79 @@
+import HTTPAPI
+import HummingbirdCore
+import NIOCore
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// Where `serve` listens: an address with a port, or a socket in the file system.
+enum ListeningPlace {
+    case port(host: String, Int)
+    case unixSocket(path: String)
+
+    /// - Parameter host: An address, a name, or `unix:` with a path.
+    init(host: String, port: Int) {
+        let scheme = "unix:"
+        self =
+            host.hasPrefix(scheme) ? .unixSocket(path: String(host.dropFirst(scheme.count))) : .port(host: host, port)
+    }
+
+    var address: BindAddress {
+        switch self {
+        case .port(let host, let port): .hostname(host, port: port)
+        case .unixSocket(let path): .unixDomainSocket(path: path)
+        }
+    }
+
+    /// What is safe if nothing else is said. No browser reaches a socket, and a proxy is called by names of its own.
+    var allowedHosts: AllowedHosts {
+        switch self {
+        case .port(let host, let port):
+            // Loopback has many spellings: 127.1, a name in /etc/hosts.
+            AllowedHosts(
+                listeningOn: (try? SocketAddress.makeAddressResolvingHost(host, port: port))?.ipAddress ?? host)
+        case .unixSocket: .any
+        }
+    }
+
+    /// Makes sure that no other instance loses its socket to this one.
+    ///
+    /// - Throws: ``AddressRefused``.
+    func prepare() throws {
+        guard case .unixSocket(let path) = self, let address = try? SocketAddress(unixDomainSocketPath: path) else {
+            return
+        }
+        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(probe) }
+        let status = address.withSockAddr { connect(probe, $0, socklen_t($1)) }
+        if status == 0 { throw AddressRefused(self, IOError(errnoCode: EADDRINUSE, reason: "bind")) }
+    }
+
+    /// Lets a proxy in that runs under another account; who shall not come in is kept out by the folder.
+    func open() {
+        if case .unixSocket(let path) = self { chmod(path, 0o666) }
+    }
+
+    /// How clients call it, and the beginning of a call by curl.
+    func endpoint(at address: SocketAddress) -> (String, curl: String) {
+        if case .unixSocket(let path) = self {
+            return ("unix:\(path)", "curl --unix-socket \(path) -X POST http://localhost")
+        }
+        let host = address.ipAddress ?? ""
+        let endpoint = "http://\(host.contains(":") ? "[\(host)]" : host):\(address.port ?? 0)"
+        return (endpoint, "curl -X POST \(endpoint)")
+    }
+}
+
+extension ListeningPlace: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .port(let host, let port): "\(host), port \(port)"
+        case .unixSocket(let path): "the socket \(path)"
+        }
+    }
+}
