@@ -31,6 +31,7 @@ let package = Package(
         .systemLibrary(
             name: "CSQLite", pkgConfig: "sqlite3",
             providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite"])]),
+        .systemLibrary(name: "CMalloc"),
         .target(name: "Postgres", dependencies: ["CLibpq"], swiftSettings: settings),
         .target(name: "SQLite", dependencies: ["CSQLite"], swiftSettings: settings),
         .target(name: "Model", swiftSettings: settings),
@@ -124,7 +125,8 @@ let package = Package(
         .executableTarget(
             name: "LeadsCRM",
             dependencies: [
-                "CRM", "Demo", "Diagnosis", "EmbeddedPostgres", "HTTPAPI", "HTTPServer", "Import", "LoadTest", "Model",
+                "CMalloc", "CRM", "Demo", "Diagnosis", "EmbeddedPostgres", "HTTPAPI", "HTTPServer", "Import",
+                "LoadTest", "Model",
                 "PlainHTTP",
                 "Postgres", "Prometheus", "Store",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -54,12 +54,16 @@ public final class HTTPAPI: Sendable {
     fileprivate func route(_ request: Request, _ found: inout Route?) throws(Refusal) -> [PathTemplate.Parameter] {
         guard request.targetSize <= Input.maximumTargetSize else { throw .targetTooLong }
         guard let path = percentDecoded(request.path) else { throw .malformedTarget }
+        // An encoded slash is no separator (RFC 3986, section 2.2), and no name here has a slash.
+        guard path.utf8.count(where: isSlash) == request.path.utf8.count(where: isSlash) else { throw .notFound }
         let (route, parameters) = try router.route(request.method == .head ? .get : request.method, path)
         found = route
         guard route.isProbe || allowedHosts.contains(request.authority) else { throw .hostNotAllowed }
         guard route.isReading || !request.isCrossSite else { throw .crossSite }
         return parameters
     }
+
+    private func isSlash(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "/") }
 
     /// Gives an answer what all have, times it and logs it.
     fileprivate func complete(_ response: inout Response, of exchange: Exchange, failure: (any Error)?) {
@@ -70,7 +74,8 @@ public final class HTTPAPI: Sendable {
         let level: Logger.Level =
             switch response.status {
             case .internalServerError: .error
-            case .serviceUnavailable: .warning
+            // Of connections that are refused the log has a number.
+            case .serviceUnavailable where exchange.route != nil: .warning
             default: .debug
             }
         // The template in place of the path and query, which may hold what is personal.

@@ -15,6 +15,15 @@ enum AnswerBody {
     /// How long the next piece is, at most, if that is known; in bytes.
     var count: Int { if case .buffer(let buffer) = self { min(buffer.readableBytes, Self.pieceSize) } else { 0 } }
 
+    /// Whether it takes so much memory that few may be kept for clients that do not read.
+    var isLong: Bool {
+        switch self {
+        case .empty: false
+        case .buffer(let buffer): buffer.readableBytes > 4 * Self.pieceSize
+        case .pieces: true
+        }
+    }
+
     mutating func next() -> ByteBuffer? {
         switch self {
         case .empty: return nil
@@ -51,16 +60,12 @@ extension ConnectionHandler {
             response: response, version: request?.version ?? .http1_1, date: shared.date, length: length,
             isChunked: isChunked, endsConnection: endsAfterAnswer)
         state = .writing
-        connection.expect(by: .now() + shared.limits.unread)
         writeRest(after: head, context: context)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if case .writing = state, context.channel.isWritable, !isWriting {
-            // The client has read some.
-            connection.expect(by: .now() + shared.limits.unread)
-            writeRest(context: context)
-        }
+        // The client has read some.
+        if case .writing = state, context.channel.isWritable, !isWriting { writeRest(context: context) }
         context.fireChannelWritabilityChanged()
     }
 
@@ -84,7 +89,13 @@ extension ConnectionHandler {
             buffer.clear()
         } while rest != nil && context.channel.isWritable
         isWriting = false
-        if case .writing = state, rest == nil, context.channel.isWritable { completeAnswer(context: context) }
+        guard case .writing = state else { return }
+        if context.channel.isWritable { return completeAnswer(context: context) }
+        let limits = shared.limits
+        guard rest?.isLong == true else { return connection.expect(by: .now() + limits.unread) }
+        connection.expect(by: .now() + limits.unread, .unread)
+        shared.connections.keepUnread(
+            limit: limits.unreadAnswers, since: .now() + limits.unread - .milliseconds(200))
     }
 }
 

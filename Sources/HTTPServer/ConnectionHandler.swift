@@ -65,7 +65,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         self.shared = shared
         self.connection = connection
         self.admission = admission
-        body = RequestBody(memory: shared.bodyMemory)
+        body = RequestBody(memory: shared.bodyMemory, channel: connection.channel)
     }
 
     // MARK: Coming and going
@@ -106,7 +106,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case let event as Connections.TimePassed: checkTime(event.now, context: context)
-        case is Connections.Evicted: if case .idle = state { context.close(promise: nil) }
+        case is Connections.Evicted:
+            switch state {
+            case .idle: context.close(promise: nil)
+            case .writing where rest?.isLong == true: close(as: .unread, context: context)
+            case .receiving, .answering, .writing, .ending: break
+            }
         case is BodyMemory.RoomAvailable:
             body.isWaiting = false
             readIfHeld(context: context)
@@ -197,7 +202,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     private func expectRequest() {
         hasHeadBegun = false
-        connection.expect(by: .now() + shared.limits.idle, isIdle: true)
+        connection.expect(by: .now() + shared.limits.idle, .idle)
     }
 
     private func begin(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
@@ -223,7 +228,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         _ part: ByteBuffer, _ exchange: any RequestExchange, context: ChannelHandlerContext
     ) {
         do throws(RequestBody.Refusal) {
-            try body.add(part, keeping: !exchange.isRefused, upTo: exchange.bodyLimit, on: context.channel)
+            try body.add(part, keeping: !exchange.isRefused, upTo: exchange.bodyLimit)
         } catch {
             refuse(error.code, context: context)
         }
@@ -315,6 +320,8 @@ extension ErrorCode {
     fileprivate init?(decoding error: any Error) {
         switch error {
         case HTTPParserError.headerOverflow: self = .headersTooLarge
+        // The client broke off.
+        case HTTPParserError.invalidEOFState: return nil
         case is HTTPParserError, is ByteToMessageDecoderError: self = .malformedRequest
         default: return nil
         }

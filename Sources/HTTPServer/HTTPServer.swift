@@ -35,6 +35,8 @@ public struct ServerLimits: Sendable {
     public var idle = TimeAmount.seconds(75)
     /// For reading any part of an answer.
     public var unread = TimeAmount.seconds(30)
+    /// Beyond so many answers whose clients do not read on, one whose client has read nothing for moments goes.
+    public var unreadAnswers = 8
     /// For the client to close its side after the last answer.
     public var ending = TimeAmount.seconds(2)
 

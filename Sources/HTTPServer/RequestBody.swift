@@ -19,6 +19,7 @@ struct RequestBody {
     private static let partLimit = 16_384
 
     private let memory: BodyMemory
+    private let channel: any Channel
     private(set) var bytes = ByteBuffer()
     private var length: Int?
     private var size = 0
@@ -29,7 +30,10 @@ struct RequestBody {
     /// Whether others' bodies have taken the memory that there is for all.
     var isWaiting = false
 
-    init(memory: BodyMemory) { self.memory = memory }
+    init(memory: BodyMemory, channel: any Channel) {
+        self.memory = memory
+        self.channel = channel
+    }
 
     /// - Parameter length: What `Content-Length` says, in bytes.
     mutating func begin(length: Int?) {
@@ -38,9 +42,7 @@ struct RequestBody {
     }
 
     /// - Parameter keeping: Whether it is not just thrown away.
-    mutating func add(
-        _ part: ByteBuffer, keeping: Bool, upTo limit: Int, on channel: any Channel
-    ) throws(Refusal) {
+    mutating func add(_ part: ByteBuffer, keeping: Bool, upTo limit: Int) throws(Refusal) {
         size += part.readableBytes
         parts += 1
         guard size <= limit else { throw .tooLarge }
@@ -54,8 +56,8 @@ struct RequestBody {
     }
 
     mutating func discard() {
-        memory.remove(counted)
-        self = Self(memory: memory)
+        memory.remove(counted, for: channel)
+        self = Self(memory: memory, channel: channel)
     }
 
     /// When to look next whether it comes fast enough.

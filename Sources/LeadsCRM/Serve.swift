@@ -1,4 +1,5 @@
 import ArgumentParser
+import CMalloc
 import CRM
 import HTTPAPI
 import HTTPServer
@@ -50,6 +51,7 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup var database: DatabaseOptions
 
     func run() async throws {
+        returnLargeMemory()
         // Before PostgreSQL is started, so that a wrong setting is told at once. An option wins over its variable.
         for setting in settings.all where setting.option == nil { try setting.check() }
         let (host, port) = (try host ?? settings.host.value(), try port ?? settings.port.value())
@@ -146,6 +148,14 @@ struct Serve: AsyncParsableCommand {
             }
         }
     }
+}
+
+/// Has long texts and buffers given back to the system when they are done with. By default glibc keeps ever larger ones:
+/// lists with long messages then leave several times their size behind.
+private func returnLargeMemory() {
+    #if canImport(Glibc)
+        _ = mallopt(M_MMAP_THRESHOLD, 32 << 10)
+    #endif
 }
 
 private func greet(_ place: ListeningPlace, at address: SocketAddress, database url: String?) {

@@ -173,6 +173,26 @@ import Testing
         }
     }
 
+    @Test("Of many answers that are not read the oldest goes, unless its client has read some just now")
+    func unreadAnswers() throws {
+        let first = try TestConnection()
+        let clients = [first] + (try (0..<2).map { _ in try TestConnection(sharing: first) })
+        for (number, client) in clients.enumerated() {
+            try client.send(Self.get)
+            client.channel.isWritable = false
+            client.answer(number, Response(.ok, String(repeating: "x", count: 1_000_000)))
+        }
+        let connections = first.shared.connections
+        for (limit, time) in [(3, TimeAmount.seconds(40)), (2, .seconds(29))] {
+            connections.keepUnread(limit: limit, since: .now() + time)
+            #expect(clients.map(\.isOpen) == [true, true, true])
+        }
+        connections.keepUnread(limit: 2, since: .now() + .seconds(31))
+        #expect(clients.map(\.isOpen) == [false, true, true])
+        connections.keepUnread(limit: 0, since: .now() + .seconds(29))
+        #expect(clients.map(\.isOpen) == [false, false, true])
+    }
+
     // MARK: What is wrong
 
     @Test("What is no HTTP gets the error's shape, after the answers that are due, and the connection ends")
@@ -211,11 +231,11 @@ import Testing
     @Test("A body in too many parts is refused")
     func tooManyParts() throws {
         let client = try TestConnection()
-        var body = RequestBody(memory: client.shared.bodyMemory)
+        var body = RequestBody(memory: client.shared.bodyMemory, channel: client.channel)
         let part = ByteBuffer(string: "x")
-        for _ in 0..<16_384 { try body.add(part, keeping: true, upTo: 1 << 20, on: client.channel) }
+        for _ in 0..<16_384 { try body.add(part, keeping: true, upTo: 1 << 20) }
         #expect(throws: RequestBody.Refusal.tooManyParts) {
-            try body.add(part, keeping: true, upTo: 1 << 20, on: client.channel)
+            try body.add(part, keeping: true, upTo: 1 << 20)
         }
     }
 
@@ -333,24 +353,44 @@ import Testing
         #expect(try second.received().hasSuffix("ok"))
     }
 
-    @Test("Bodies that are together too large are read no further until there is room; small ones are")
+    @Test("Bodies that are together too large are read on a few at a time, first come, first served; small ones always")
     func bodyMemory() throws {
-        let memory = BodyMemory(limit: 100_000)
-        let (first, second) = (try TestConnection(), try TestConnection())
-        var (large, waiting, small) = (
-            RequestBody(memory: memory), RequestBody(memory: memory), RequestBody(memory: memory)
-        )
-        let part = ByteBuffer(repeating: 1, count: 60_000)
-        try large.add(part, keeping: true, upTo: 1 << 20, on: first.channel)
-        #expect(!large.isWaiting && memory.used == 60_000)
-        try waiting.add(part, keeping: true, upTo: 1 << 20, on: second.channel)
-        #expect(waiting.isWaiting)
-        try small.add(
-            ByteBuffer(repeating: 1, count: BodyMemory.allowance), keeping: true, upTo: 1 << 20, on: first.channel)
-        #expect(!small.isWaiting && memory.used == 120_000)
-        large.discard()
-        #expect(memory.used == 60_000)
-        waiting.discard()
-        #expect(memory.used == 0)
+        var limits = ServerLimits()
+        limits.bodyMemory = 100_000
+        let first = try TestConnection(limits, bodyLimit: 1 << 20)
+        let clients = [first] + (try (0..<19).map { _ in try TestConnection(sharing: first) })
+        let part = String(repeating: "x", count: 60_000)
+        for client in clients { try client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n" + part) }
+        // One has come below the limit, 16 more read on, three wait.
+        #expect(clients.map(\.isReading) == Array(repeating: true, count: 17) + [false, false, false])
+        #expect(first.shared.bodyMemory.used == 1_200_000)
+
+        let small = try TestConnection(sharing: first)
+        try small.send(post("small"))
+        #expect(small.asked.last?.body == "small")
+
+        // The first of those who wait gives up, one who reads is done: the next one reads on.
+        clients[17].pass(.seconds(31))
+        #expect(try clients[17].received().hasSuffix("request_timeout"))
+        try clients[5].send(String(repeating: "x", count: 10_000))
+        #expect(first.asked.last?.body.utf8.count == 70_000)
+        #expect(clients[18].isOpen && clients[18].isReading && clients[19].isOpen && !clients[19].isReading)
+
+        for client in clients.dropFirst(6) { try client.channel.close().wait() }
+        for client in clients.prefix(5) { try client.send(String(repeating: "x", count: 10_000)) }
+        #expect(first.shared.bodyMemory.used == 0 && first.asked.count == 7)
+    }
+
+    @Test("Who waits for room can be the one to make it")
+    func ownRoom() throws {
+        let memory = BodyMemory(limit: 0)
+        let client = try TestConnection()
+        let others = (0..<16).map { _ in EmbeddedChannel() }
+        for channel in others { _ = memory.add(1, for: channel) }
+        var body = RequestBody(memory: memory, channel: client.channel)
+        try body.add(ByteBuffer(repeating: 1, count: 20_000), keeping: true, upTo: 1 << 20)
+        #expect(body.isWaiting)
+        body.discard()
+        #expect(memory.used == 16)
     }
 }

@@ -12,7 +12,7 @@ import Synchronization
 /// Answers when the test says so.
 final class TestResponder: Responder {
     struct Exchange: RequestExchange {
-        let bodyLimit = 1000
+        var bodyLimit: Int { responder.bodyLimit }
 
         let request: Request
         let responder: TestResponder
@@ -25,6 +25,10 @@ final class TestResponder: Responder {
 
         func refuse(_ code: ErrorCode) -> Response { responder.refuse(code) }
     }
+
+    let bodyLimit: Int
+
+    init(bodyLimit: Int) { self.bodyLimit = bodyLimit }
 
     /// Requests that were handed over whole, with their bodies.
     let asked = Mutex<[(request: Request, body: String, reply: @Sendable (Response) -> Void)]>([])
@@ -50,10 +54,10 @@ final class TestConnection {
     private let reads = ReadCounter()
 
     init(
-        _ limits: ServerLimits = ServerLimits(), sharing other: TestConnection? = nil,
+        _ limits: ServerLimits = ServerLimits(), bodyLimit: Int = 1000, sharing other: TestConnection? = nil,
         admission: Connections.Admission? = nil
     ) throws {
-        responder = other?.responder ?? TestResponder()
+        responder = other?.responder ?? TestResponder(bodyLimit: bodyLimit)
         let registry = PrometheusRegistry(HTTPServer.families)
         shared =
             other?.shared
