@@ -52,7 +52,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var isTakingInputs = false
     private var isInputClosed = false
     /// Whether a head has begun to come.
-    private var hasHeadBegun = false
+    private(set) var hasHeadBegun = false
     private var isReadHeld = false
     private var discardedReads = 0
 
@@ -89,12 +89,16 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        shared.connections.remove(connection)
-        body.discard()
         state = .ending
         rest = nil
         inputs.removeAll()
         context.fireChannelInactive()
+    }
+
+    /// Also of a connection that ends before it is active.
+    func handlerRemoved(context: ChannelHandlerContext) {
+        shared.connections.remove(connection)
+        body.discard()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -106,12 +110,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case let event as Connections.TimePassed: checkTime(event.now, context: context)
-        case is Connections.Evicted:
-            switch state {
-            case .idle: context.close(promise: nil)
-            case .writing where rest?.isLong == true: close(as: .unread, context: context)
-            case .receiving, .answering, .writing, .ending: break
-            }
+        case is Connections.Evicted: evict(context: context)
         case is BodyMemory.RoomAvailable:
             body.isWaiting = false
             readIfHeld(context: context)
@@ -246,7 +245,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     /// Answers an error after which what comes from the client cannot be understood.
-    private func refuse(_ code: ErrorCode, context: ChannelHandlerContext) {
+    func refuse(_ code: ErrorCode, context: ChannelHandlerContext) {
         if let incident = code.incident { shared.incidents.count(incident) }
         let response: Response
         if case .receiving(let head, let exchange) = state {
@@ -259,33 +258,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
         body.discard()
         endsAfterAnswer = true
         write(response, context: context)
-    }
-
-    // MARK: Time
-
-    private func checkTime(_ now: NIODeadline, context: ChannelHandlerContext) {
-        // Something may have come since this was said.
-        guard connection.isLate(now) else { return }
-        switch state {
-        case .idle where hasHeadBegun: refuse(.requestTimeout, as: .head, context: context)
-        case .idle: close(as: .idle, context: context)
-        case .receiving:
-            if body.isLate(now, shared.limits) { return refuse(.requestTimeout, as: .body, context: context) }
-            connection.expect(by: body.deadline(shared.limits, after: now))
-        case .answering: break
-        case .writing: close(as: .unread, context: context)
-        case .ending: context.close(promise: nil)
-        }
-    }
-
-    private func refuse(_ code: ErrorCode, as incident: Incidents.Incident, context: ChannelHandlerContext) {
-        shared.incidents.count(incident)
-        refuse(code, context: context)
-    }
-
-    private func close(as incident: Incidents.Incident, context: ChannelHandlerContext) {
-        shared.incidents.count(incident)
-        context.close(promise: nil)
     }
 
     // MARK: After an answer
@@ -313,19 +285,4 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private func write(_ text: StaticString, promise: EventLoopPromise<Void>?, context: ChannelHandlerContext) {
         context.writeAndFlush(wrapOutboundOut(.byteBuffer(ByteBuffer(staticString: text))), promise: promise)
     }
-}
-
-extension ErrorCode {
-    /// What is wrong with what came, by the error of NIO's decoder; `nil`: nothing came.
-    fileprivate init?(decoding error: any Error) {
-        switch error {
-        case HTTPParserError.headerOverflow: self = .headersTooLarge
-        // The client broke off.
-        case HTTPParserError.invalidEOFState: return nil
-        case is HTTPParserError, is ByteToMessageDecoderError: self = .malformedRequest
-        default: return nil
-        }
-    }
-
-    fileprivate var incident: Incidents.Incident? { self == .malformedRequest ? .malformed : nil }
 }

@@ -1,5 +1,6 @@
 import HTTPAPI
 import HTTPTypes
+import NIOCore
 import NIOHTTP1
 
 /// The head of a request, as far as the connection has to know it.
@@ -71,4 +72,19 @@ struct RequestHead {
         guard value.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
         return Int(value)
     }
+}
+
+extension ErrorCode {
+    /// What is wrong with what came, by the error of NIO's decoder; `nil`: nothing came.
+    init?(decoding error: any Error) {
+        switch error {
+        case HTTPParserError.headerOverflow: self = .headersTooLarge
+        // The client broke off.
+        case HTTPParserError.invalidEOFState: return nil
+        case is HTTPParserError, is ByteToMessageDecoderError: self = .malformedRequest
+        default: return nil
+        }
+    }
+
+    var incident: Incidents.Incident? { self == .malformedRequest ? .malformed : nil }
 }

@@ -377,6 +377,7 @@ import Testing
         #expect(clients[18].isOpen && clients[18].isReading && clients[19].isOpen && !clients[19].isReading)
 
         for client in clients.dropFirst(6) { try client.channel.close().wait() }
+        #expect(clients.map(\.isOpen) == Array(repeating: true, count: 6) + Array(repeating: false, count: 14))
         for client in clients.prefix(5) { try client.send(String(repeating: "x", count: 10_000)) }
         #expect(first.shared.bodyMemory.used == 0 && first.asked.count == 7)
     }
