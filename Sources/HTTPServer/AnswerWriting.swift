@@ -15,6 +15,8 @@ enum AnswerBody {
     /// How long the next piece is, at most, if that is known; in bytes.
     var count: Int { if case .buffer(let buffer) = self { min(buffer.readableBytes, Self.pieceSize) } else { 0 } }
 
+    var isEmpty: Bool { if case .empty = self { true } else { false } }
+
     /// Whether it takes so much memory that few may be kept for clients that do not read.
     var isLong: Bool {
         switch self {
@@ -58,14 +60,14 @@ extension ConnectionHandler {
         if request?.isHead == true { rest = .empty }
         let head = AnswerHead(
             response: response, version: request?.version ?? .http1_1, date: shared.date, length: length,
-            isChunked: isChunked, endsConnection: endsAfterAnswer)
+            isChunked: isChunked, endsConnection: isLastAnswer)
         state = .writing
         writeRest(after: head, context: context)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         // The client has read some.
-        if case .writing = state, context.channel.isWritable, !isWriting { writeRest(context: context) }
+        if case .writing = state, context.channel.isWritable, !isWriting, rest != nil { writeRest(context: context) }
         context.fireChannelWritabilityChanged()
     }
 
@@ -76,26 +78,35 @@ extension ConnectionHandler {
         var buffer = context.channel.allocator.buffer(capacity: 512 + (rest?.count ?? 0))
         head?.write(to: &buffer)
         repeat {
-            if let piece = rest?.next() {
-                guard piece.readableBytes > 0 else { continue }
+            let piece = rest?.next()
+            if let piece, piece.readableBytes > 0 {
                 if isChunked { buffer.writeString("\(String(piece.readableBytes, radix: 16))\r\n") }
                 buffer.writeImmutableBuffer(piece)
                 if isChunked { buffer.writeString("\r\n") }
-            } else if rest != nil {
-                if isChunked { buffer.writeString("0\r\n\r\n") }
-                rest = nil
             }
-            if buffer.readableBytes > 0 { context.writeAndFlush(wrapOutboundOut(.byteBuffer(buffer)), promise: nil) }
+            if piece == nil || rest?.isEmpty == true {
+                if isChunked { buffer.writeString("0\r\n\r\n") }
+                isWriting = false
+                return writeLast(buffer, context: context)
+            }
+            context.writeAndFlush(wrapOutboundOut(.byteBuffer(buffer)), promise: nil)
             buffer.clear()
-        } while rest != nil && context.channel.isWritable
+        } while context.channel.isWritable
         isWriting = false
-        guard case .writing = state else { return }
-        if context.channel.isWritable { return completeAnswer(context: context) }
         let limits = shared.limits
         guard rest?.isLong == true else { return connection.expect(by: .now() + limits.unread) }
         connection.expect(by: .now() + limits.unread, .unread)
         shared.connections.keepUnread(
             limit: limits.unreadAnswers, since: .now() + limits.unread - .milliseconds(200))
+    }
+
+    /// Writes the end of an answer, which is complete when the system has taken all of it.
+    private func writeLast(_ buffer: ByteBuffer, context: ChannelHandlerContext) {
+        rest = nil
+        connection.expect(by: .now() + shared.limits.unread)
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.assumeIsolated().whenSuccess { self.completeAnswer(context: context) }
+        context.writeAndFlush(wrapOutboundOut(.byteBuffer(buffer)), promise: written)
     }
 }
 

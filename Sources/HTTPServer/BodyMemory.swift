@@ -42,10 +42,12 @@ final class BodyMemory: Sendable {
 
     /// Counts bytes of a body that have come.
     ///
+    /// - Parameter isWaiting: Whether it has been told already to wait.
     /// - Returns: Whether the connection may read on; if not, it is told when it may.
-    func add(_ bytes: Int, for channel: any Channel) -> Bool {
+    func add(_ bytes: Int, for channel: any Channel, isWaiting: Bool) -> Bool {
         state.withLock { state in
             state.used += bytes
+            if isWaiting { return false }
             let id = ObjectIdentifier(channel)
             if state.used <= limit || state.placed.contains(id) { return true }
             if state.placed.count < Self.places {
@@ -58,12 +60,12 @@ final class BodyMemory: Sendable {
     }
 
     /// Gives the memory of a body back.
-    func remove(_ bytes: Int, for channel: any Channel) {
+    func remove(_ bytes: Int, for channel: any Channel, isWaiting: Bool) {
         if bytes == 0 { return }
         let admitted = state.withLock { state in
             state.used -= bytes
             state.placed.remove(ObjectIdentifier(channel))
-            state.waiting.removeAll { $0 === channel }
+            if isWaiting { state.waiting.removeAll { $0 === channel } }
             return state.admit(limit)
         }
         for channel in admitted { channel.tell(RoomAvailable()) }

@@ -45,8 +45,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// What is left to write of an answer; `nil`: nothing, not even its end.
     var rest: AnswerBody?
     var isChunked = false
-    /// Whether the connection ends after the answer.
+    /// Whether the connection ends after the answer, whatever has come.
     var endsAfterAnswer = false
+    /// Whether no other answer follows.
+    var isLastAnswer: Bool { endsAfterAnswer || isInputClosed && inputs.isEmpty }
     var isWriting = false
     private var inputs = CircularBuffer<Input>()
     private var isTakingInputs = false
@@ -71,7 +73,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
     // MARK: Coming and going
 
     func handlerAdded(context: ChannelHandlerContext) {
-        expectRequest()
         if context.channel.isActive { admit(context: context) }
     }
 
@@ -82,7 +83,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     private func admit(context: ChannelHandlerContext) {
         switch admission {
-        case .open: break
+        case .open: expectRequest()
         case .refused: refuse(.tooManyConnections, context: context)
         case .closed: context.close(promise: nil)
         }
@@ -102,8 +103,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // Of a client that has closed its side in the middle of something an event follows.
+        if case HTTPParserError.invalidEOFState = error { return }
         guard let code = ErrorCode(decoding: error) else { return context.close(promise: nil) }
-        if case .ending = state { return }
         take(.error(code), context: context)
     }
 
@@ -119,11 +121,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             if case .idle = state { context.close(promise: nil) }
         case ChannelEvent.inputClosed:
             isInputClosed = true
-            endsAfterAnswer = true
-            switch state {
-            case .idle, .receiving, .ending: context.close(promise: nil)
-            case .answering, .writing: break
-            }
+            if !isBusy { context.close(promise: nil) }
         default: context.fireUserInboundEventTriggered(event)
         }
     }
@@ -166,7 +164,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     private func take(_ input: Input, context: ChannelHandlerContext) {
-        if inputs.isEmpty, process(input, context: context) { return }
+        if inputs.isEmpty, !isBusy { return process(input, context: context) }
         inputs.append(input)
         if inputs.count > Self.inputLimit { context.close(promise: nil) }
     }
@@ -176,25 +174,30 @@ final class ConnectionHandler: ChannelDuplexHandler {
         // One that is answered at once would otherwise take the next one by itself, and so on, each deeper.
         guard !isTakingInputs else { return }
         isTakingInputs = true
-        while let input = inputs.first, process(input, context: context) {
-            if !inputs.isEmpty { inputs.removeFirst() }
-        }
+        while !isBusy, let input = inputs.popFirst() { process(input, context: context) }
         isTakingInputs = false
+        // Nothing follows, not even the rest of a request.
+        if isInputClosed, !isBusy { return context.close(promise: nil) }
         readIfHeld(context: context)
     }
 
-    /// - Returns: Whether it was taken: not while another request is answered.
-    private func process(_ input: Input, context: ChannelHandlerContext) -> Bool {
+    /// Whether a request is answered, and no other taken.
+    private var isBusy: Bool {
+        switch state {
+        case .answering, .writing: true
+        case .idle, .receiving, .ending: false
+        }
+    }
+
+    private func process(_ input: Input, context: ChannelHandlerContext) {
         switch (state, input) {
-        case (.answering, _), (.writing, _): return false
         case (.ending, _): break
         case (_, .error(let code)): refuse(code, context: context)
         case (.idle, .part(.head(let head))): begin(head, context: context)
         case (.receiving(_, let exchange), .part(.body(let part))): gather(part, exchange, context: context)
         case (.receiving(let head, let exchange), .part(.end)): answer(head, exchange, context: context)
-        case (.idle, _), (.receiving, _): preconditionFailure("the decoder delivers head, body and end in order")
+        default: preconditionFailure("the decoder delivers head, body and end in order")
         }
-        return true
     }
 
     // MARK: A request
@@ -219,7 +222,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
             endsAfterAnswer = true
             answer(head, exchange, context: context)
         } else {
-            write("HTTP/1.1 100 Continue\r\n\r\n", promise: nil, context: context)
+            let leave = ByteBuffer(staticString: "HTTP/1.1 100 Continue\r\n\r\n")
+            context.writeAndFlush(wrapOutboundOut(.byteBuffer(leave)), promise: nil)
         }
     }
 
@@ -264,25 +268,14 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// Goes on with the next request, or ends.
     func completeAnswer(context: ChannelHandlerContext) {
-        guard endsAfterAnswer else {
+        if isLastAnswer {
+            state = .ending
+            connection.expect(by: .now() + shared.limits.ending)
+            context.close(mode: isInputClosed ? .all : .output, promise: nil)
+        } else {
             state = .idle
             expectRequest()
-            return takeInputs(context: context)
         }
-        state = .ending
-        // Nothing comes after this, so that what comes before is read by then.
-        let written = context.eventLoop.makePromise(of: Void.self)
-        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        written.futureResult.whenSuccess {
-            let (handler, context) = bound.value
-            handler.connection.expect(by: .now() + handler.shared.limits.ending)
-            context.close(mode: handler.isInputClosed ? .all : .output, promise: nil)
-        }
-        write("", promise: written, context: context)
         takeInputs(context: context)
-    }
-
-    private func write(_ text: StaticString, promise: EventLoopPromise<Void>?, context: ChannelHandlerContext) {
-        context.writeAndFlush(wrapOutboundOut(.byteBuffer(ByteBuffer(staticString: text))), promise: promise)
     }
 }

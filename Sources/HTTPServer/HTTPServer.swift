@@ -170,6 +170,7 @@ extension ChannelPipeline.SynchronousOperations {
         limits.maxHeaderListSize = 64 << 10
         let decoder = HTTPRequestDecoder(
             leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop, limitConfiguration: limits)
-        try addHandlers([ByteToMessageHandler(decoder), ConnectionHandler(shared, connection, admission)])
+        let reader = ByteToMessageHandler(decoder, maximumBufferSize: 128 << 10)
+        try addHandlers([reader, ConnectionHandler(shared, connection, admission)])
     }
 }

@@ -51,12 +51,12 @@ struct RequestBody {
         // A part shares the memory of all that was read with it, so it is not kept, unless it is the whole.
         if size == length, parts == 1 { bytes = part } else { bytes.writeImmutableBuffer(part) }
         guard size > BodyMemory.allowance else { return }
-        isWaiting = !memory.add(size - counted, for: channel)
+        isWaiting = !memory.add(size - counted, for: channel, isWaiting: isWaiting)
         counted = size
     }
 
     mutating func discard() {
-        memory.remove(counted, for: channel)
+        memory.remove(counted, for: channel, isWaiting: isWaiting)
         self = Self(memory: memory, channel: channel)
     }
 

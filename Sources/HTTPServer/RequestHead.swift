@@ -78,9 +78,8 @@ extension ErrorCode {
     /// What is wrong with what came, by the error of NIO's decoder; `nil`: nothing came.
     init?(decoding error: any Error) {
         switch error {
-        case HTTPParserError.headerOverflow: self = .headersTooLarge
-        // The client broke off.
-        case HTTPParserError.invalidEOFState: return nil
+        // White space before a value counts to no field, and is kept all the same.
+        case HTTPParserError.headerOverflow, is ByteToMessageDecoderError.PayloadTooLargeError: self = .headersTooLarge
         case is HTTPParserError, is ByteToMessageDecoderError: self = .malformedRequest
         default: return nil
         }

@@ -245,6 +245,7 @@ import Testing
         for (request, code) in [
             ("GET / HTTP/1.1\r\nHost: x\r\nX: \(long)\r\n\r\n", "headers_too_large"),
             ("GET /\(long)\(long)", "headers_too_large"),
+            ("GET / HTTP/1.1\r\nHost: x\r\nX: \(String(repeating: " ", count: 140_000))", "headers_too_large"),
         ] {
             let client = try TestConnection()
             try client.send(request)
@@ -326,6 +327,45 @@ import Testing
         #expect(!broken.isOpen && broken.asked.isEmpty)
     }
 
+    @Test("Who has sent several requests and closed its side gets all answers, and what was begun none")
+    func halfClosedAhead() throws {
+        for rest in ["", "GET /half", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nab"] {
+            let client = try TestConnection()
+            try client.send(String(repeating: Self.get, count: 3) + rest)
+            client.channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+            for number in 0..<3 {
+                #expect(client.asked.count == number + 1)
+                client.answer(number, Self.ok)
+                #expect(try client.received().hasSuffix("ok"))
+            }
+            #expect(!client.isOpen && client.asked.count == 3)
+        }
+    }
+
+    @Test("An answer on its way is not given up: not on shutdown, not for others, not for a client that sends no more")
+    func onTheWay() throws {
+        let events: [any Sendable] = [ChannelShouldQuiesceEvent(), Connections.Evicted(), ChannelEvent.inputClosed]
+        for header in ["", "Connection: close\r\n"] {
+            for event in events {
+                let client = try TestConnection()
+                try client.send("GET / HTTP/1.1\r\nHost: x\r\n\(header)\r\n")
+                client.slowDown()
+                client.answer(0, Self.ok)
+                client.channel.pipeline.fireUserInboundEventTriggered(event)
+                #expect(try client.received() == "")
+                #expect(client.isOpen)
+                try client.deliver()
+                #expect(try client.received().hasSuffix("ok"))
+            }
+            let client = try TestConnection()
+            try client.send("GET / HTTP/1.1\r\nHost: x\r\n\(header)\r\n")
+            client.slowDown()
+            client.answer(0, Self.ok)
+            client.pass(.seconds(31))
+            #expect(!client.isOpen)
+        }
+    }
+
     @Test("An answer that comes after its client has gone is for nobody")
     func gone() throws {
         let client = try TestConnection()
@@ -334,6 +374,19 @@ import Testing
         client.answer(0, Self.ok)
         #expect(!client.isOpen)
         #expect(client.shared.connections.count == 0)
+    }
+
+    @Test("A connection that ends before it is active is not counted any more, and was not idle")
+    func neverActive() throws {
+        var limits = ServerLimits()
+        limits.connections = 1
+        let client = try TestConnection(limits, isConnected: false)
+        let second = try TestConnection(sharing: client)
+        #expect(try second.received().hasSuffix("too_many_connections"))
+        try? client.channel.close().wait()
+        client.channel.embeddedEventLoop.run()
+        second.pass(.seconds(3))
+        #expect(!second.isOpen && client.shared.connections.count == 0)
     }
 
     // MARK: Together
@@ -387,7 +440,7 @@ import Testing
         let memory = BodyMemory(limit: 0)
         let client = try TestConnection()
         let others = (0..<16).map { _ in EmbeddedChannel() }
-        for channel in others { _ = memory.add(1, for: channel) }
+        for channel in others { _ = memory.add(1, for: channel, isWaiting: false) }
         var body = RequestBody(memory: memory, channel: client.channel)
         try body.add(ByteBuffer(repeating: 1, count: 20_000), keeping: true, upTo: 1 << 20)
         #expect(body.isWaiting)

@@ -51,11 +51,11 @@ final class TestConnection {
     let channel = EmbeddedChannel()
     let responder: TestResponder
     let shared: ServerState
-    private let reads = ReadCounter()
+    private let network = Network()
 
     init(
         _ limits: ServerLimits = ServerLimits(), bodyLimit: Int = 1000, sharing other: TestConnection? = nil,
-        admission: Connections.Admission? = nil
+        isConnected: Bool = true
     ) throws {
         responder = other?.responder ?? TestResponder(bodyLimit: bodyLimit)
         let registry = PrometheusRegistry(HTTPServer.families)
@@ -64,9 +64,10 @@ final class TestConnection {
             ?? ServerState(
                 responder, limits, Incidents(registry, logger: Logger(label: "") { _ in SwiftLogNoOpLogHandler() }))
         let connection = Connection(channel)
-        let admission = admission ?? shared.connections.add(connection)
-        try channel.pipeline.syncOperations.addHandler(reads)
+        let admission = shared.connections.add(connection)
+        try channel.pipeline.syncOperations.addHandler(network)
         try channel.pipeline.syncOperations.addHTTPHandlers(shared, connection, admission)
+        guard isConnected else { return }
         try channel.connect(to: SocketAddress(unixDomainSocketPath: "/x")).wait()
         channel.read()
     }
@@ -108,22 +109,48 @@ final class TestConnection {
     /// How many connections would be looked at after some time.
     func late(_ time: NIODeadline) -> Int { shared.connections.late(time).count }
 
+    /// Keeps answers on their way until ``deliver()``.
+    func slowDown() { network.isSlow = true }
+
+    func deliver() throws {
+        network.isSlow = false
+        network.deliver(context: try channel.pipeline.syncOperations.context(handler: network))
+        channel.embeddedEventLoop.run()
+    }
+
     /// Whether what the client sends is read.
-    var isReading: Bool { reads.isReading }
+    var isReading: Bool { network.isReading }
 
     var isOpen: Bool {
         channel.embeddedEventLoop.run()
         return channel.isActive
     }
 
-    private final class ReadCounter: ChannelDuplexHandler {
+    private final class Network: ChannelDuplexHandler {
         typealias InboundIn = ByteBuffer
         typealias OutboundIn = IOData
         private(set) var isReading = false
+        /// What is written stays on its way.
+        var isSlow = false
+        private var onTheWay: [(NIOAny, EventLoopPromise<Void>?)] = []
 
         /// There is no half of a connection without a network.
         func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
             if mode == .output { promise?.succeed() } else { context.close(mode: mode, promise: promise) }
+        }
+
+        func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+            if isSlow { onTheWay.append((data, promise)) } else { context.write(data, promise: promise) }
+        }
+
+        func deliver(context: ChannelHandlerContext) {
+            for (data, promise) in onTheWay { context.write(data, promise: promise) }
+            onTheWay = []
+            context.flush()
+        }
+
+        func handlerRemoved(context: ChannelHandlerContext) {
+            for (_, promise) in onTheWay { promise?.fail(ChannelError.ioOnClosedChannel) }
         }
 
         func read(context: ChannelHandlerContext) {
