@@ -4,9 +4,9 @@ import NIOHTTP1
 
 /// One connection: gathers a request's head and body, has it answered, and writes the answer; then the next.
 ///
-/// Model: one request at a time, in order. While it is answered nothing is read but once, so that what a client sends ahead waits in
-/// its own machine but for what that read has brought. Each state has a time by which something must have come, after which
-/// the connection is closed: nobody can hold it, nor its memory.
+/// Model: one request at a time, in order. While it is answered there is one read at most, so that what a client sends ahead
+/// waits in its own machine but for what that read has brought. Each state has a time by which something must have come;
+/// then the connection is closed: nobody can hold it, nor its memory.
 ///
 /// | state | ends with | at the latest |
 /// |---|---|---|
