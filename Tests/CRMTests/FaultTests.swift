@@ -267,6 +267,7 @@ import Testing
             _ = try await crm.register(contact(nil))
             try await psql.query("ALTER SYSTEM SET synchronous_standby_names = 'away'")
             try await psql.query("SELECT pg_reload_conf()")
+            try await commitsWait(psql, url: postgres.url)
             let isAnswered = Mutex(false)
             let registration = Task {
                 defer { isAnswered.withLock { $0 = true } }
@@ -290,6 +291,18 @@ import Testing
             #expect(try await psql.number("SELECT count(*) FROM contacts") == 2)
         }
         try await postgres.stop()
+    }
+
+    /// Returns when a new setting has come so far that commits wait for the standby.
+    private func commitsWait(_ psql: Psql, url: String) async throws {
+        let committer = try Psql(url)
+        let commits = Task { while true { try await committer.query("SELECT pg_logical_emit_message(true, '', '')") } }
+        try await eventually("a commit waits, and is ended") {
+            let waiting = "wait_event = 'SyncRep' AND query LIKE 'SELECT pg_logical_emit_message%'"
+            return try await psql.number(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE \(waiting)") == 1
+        }
+        _ = await commits.result
     }
 
     @Test("What an attempt did whose outcome was unknown is not refused by the next one")
