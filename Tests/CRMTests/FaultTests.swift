@@ -186,6 +186,14 @@ import Testing
                     try await holder.query("BEGIN")
                     try await holder.query("LOCK TABLE assignment_gate IN \(mode) MODE")
                     let work = Task { if sleeps { try await holder.query("SELECT pg_sleep(3)") } }
+                    // Until then it stands still.
+                    try await eventually("it works") {
+                        try await psql.number(
+                            """
+                            SELECT count(*) FROM pg_stat_activity
+                            WHERE datname = current_database() AND wait_event = 'PgSleep'
+                            """) == (sleeps ? 1 : 0)
+                    }
                     await #expect(throws: CRMError.unavailable(.deadline)) { try await crm.register(contact(nil)) }
                     try await work.value
                     try await holder.query("COMMIT")
