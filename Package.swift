@@ -126,9 +126,8 @@ let package = Package(
             name: "LeadsCRM",
             dependencies: [
                 "CMalloc", "CRM", "Demo", "Diagnosis", "EmbeddedPostgres", "HTTPAPI", "HTTPServer", "Import",
-                "LoadTest", "Model",
-                "PlainHTTP",
-                "Postgres", "Prometheus", "Store",
+                "LoadTest",
+                "Model", "PlainHTTP", "Postgres", "Prometheus", "Store",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),

@@ -65,18 +65,13 @@ struct Doctor: AsyncParsableCommand {
 
     /// Compares the limit of open files with the requests that may wait: each has a connection, which is an open file.
     private func openFiles(_ configuration: CRM.Configuration) -> Finding {
-        var limit = rlimit()
-        #if canImport(Glibc)
-            getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        #else
-            getrlimit(RLIMIT_NOFILE, &limit)
-        #endif
-        let needed = UInt64(configuration.queueLimit + configuration.poolSize + 64)
-        let text = "this shell allows \(limit.rlim_cur)"
-        guard limit.rlim_cur < needed else { return Finding(.ok, "open files", text) }
+        let limit = openFileLimit()
+        let needed = configuration.queueLimit + configuration.poolSize + 64
+        let text = "this shell allows \(limit)"
+        guard limit < needed else { return Finding(.ok, "open files", text) }
         return Finding(
             .warning, "open files", "\(text): fewer than QUEUE_LIMIT requests can wait at once",
-            remedy: "ulimit -n 65536 (systemd: LimitNOFILE=65536), or QUEUE_LIMIT=\(max(1, Int(limit.rlim_cur) / 2))")
+            remedy: "ulimit -n 65536 (systemd: LimitNOFILE=65536), or QUEUE_LIMIT=\(max(1, limit / 2))")
     }
 
     /// Tries to listen on the address; `nil` if a setting is wrong, which has a finding of its own.
@@ -84,7 +79,7 @@ struct Doctor: AsyncParsableCommand {
         guard let host = try? settings.host.value(), let port = try? settings.port.value() else { return nil }
         let place = ListeningPlace(host: host, port: port)
         do {
-            try place.prepare()
+            try await place.prepare()
             if case .port(let host, let port) = place {
                 let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                     .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)

@@ -1,6 +1,7 @@
 import HTTPAPI
 import HummingbirdCore
 import NIOCore
+import NIOPosix
 
 #if canImport(Glibc)
     import Glibc
@@ -43,14 +44,13 @@ enum ListeningPlace {
     /// Makes sure that no other instance loses its socket to this one.
     ///
     /// - Throws: ``AddressRefused``.
-    func prepare() throws {
-        guard case .unixSocket(let path) = self, let address = try? SocketAddress(unixDomainSocketPath: path) else {
-            return
-        }
-        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(probe) }
-        let status = address.withSockAddr { connect(probe, $0, socklen_t($1)) }
-        if status == 0 { throw AddressRefused(self, IOError(errnoCode: EADDRINUSE, reason: "bind")) }
+    func prepare() async throws {
+        guard case .unixSocket(let path) = self,
+            let other = try? await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connect(unixDomainSocketPath: path).get()
+        else { return }
+        try? await other.close()
+        throw AddressRefused(self, IOError(errnoCode: EADDRINUSE, reason: "bind"))
     }
 
     /// Lets a proxy in that runs under another account; who shall not come in is kept out by the folder.

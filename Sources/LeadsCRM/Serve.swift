@@ -81,7 +81,7 @@ struct Serve: AsyncParsableCommand {
             crm: crm, version: version, documentation: documentation,
             allowedHosts: try settings.allowedHosts.value() ?? place.allowedHosts, logger: logger,
             metrics: MetricsPage(registry, operatorLimit: try settings.metricsPerOperator.value()))
-        try place.prepare()
+        try await place.prepare()
         let server = HTTPServer(api, at: place.address, limits: try settings.serverLimits(), logger: logger) {
             channel in
             place.open()

@@ -111,12 +111,9 @@ struct Settings {
     func serverLimits() throws -> ServerLimits {
         var limits = ServerLimits()
         limits.bodyMemory = try bodyMemory.value() << 20
-        var descriptors = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors)
         // PostgreSQL's, the log, what listens, event loops, and those who are told that there is no room.
         let others = try databasePool.value() + 128
-        limits.connections =
-            try connectionLimit.value() ?? max(16, min(Int(clamping: descriptors.rlim_cur), 1 << 20) - others)
+        limits.connections = try connectionLimit.value() ?? max(16, min(openFileLimit(), 1 << 20) - others)
         return limits
     }
 
@@ -136,3 +133,14 @@ struct Settings {
 }
 
 let settings = Settings()
+
+/// How many files, and connections, the process may have open.
+func openFileLimit() -> Int {
+    var limit = rlimit()
+    #if canImport(Glibc)
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    #else
+        getrlimit(RLIMIT_NOFILE, &limit)
+    #endif
+    return Int(clamping: limit.rlim_cur)
+}

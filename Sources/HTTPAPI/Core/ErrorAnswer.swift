@@ -1,7 +1,6 @@
 import CRM
 import HTTPTypes
 import Model
-import NIOCore
 
 /// What this layer refuses by itself.
 enum Refusal: Error, Equatable {
@@ -92,7 +91,7 @@ struct ErrorAnswer {
         let isProblem = accept.quality(of: "application/problem+json") > 0
         var json = JSONWriter()
         write(asProblem: isProblem, to: &json)
-        var response = Response.json(.whole(ByteBuffer(bytes: json.bytes)), status: status)
+        var response = Response.json(json, status: status)
         response.headers.append(contentsOf: headers)
         if isProblem { response.headers[.contentType] = "application/problem+json" }
         response.headers[.vary] = "Accept"

@@ -5,39 +5,50 @@ struct JSONPieces<Element: JSONEncodable & Sendable>: Pieces {
     /// In bytes, but for the last element.
     private static var size: Int { 64 << 10 }
 
+    /// What was written already.
+    private var first: ByteBuffer?
     private var rest: ArraySlice<Element>
     private var isOpen = false
     private var isClosed = false
 
     /// The array's first elements, in one piece if they fit.
     ///
-    /// - Parameter limit: How many bytes there may be before it ends early; the first element is always written.
+    /// - Parameter limit: How many bytes there may be before it ends early, at least a piece.
     /// - Returns: What to answer, and of how many elements.
     static func body(of elements: ArraySlice<Element>, upTo limit: Int) -> (Response.Body, count: Int) {
+        var pieces = Self(rest: elements)
+        let first = pieces.next()!
+        if pieces.isClosed { return (.whole(first), elements.count) }
+        // How many more there will be has to be known before they are sent.
         var scratch = JSONWriter()
-        var written = 0
-        let fitting = elements.prefix { element in
+        var written = first.readableBytes
+        let count = elements.count - pieces.rest.count
+        pieces.rest = pieces.rest.prefix { element in
             guard written < limit else { return false }
             scratch.bytes.removeAll(keepingCapacity: true)
             element.write(to: &scratch)
             written += scratch.bytes.count + 1
             return true
         }
-        var pieces = Self(rest: fitting)
-        return (written < size ? .whole(pieces.next()!) : .pieces(pieces), fitting.count)
+        pieces.first = first
+        return (.pieces(pieces), count + pieces.rest.count)
     }
 
     private init(rest: ArraySlice<Element>) { self.rest = rest }
 
     mutating func next() -> ByteBuffer? {
+        if let first {
+            self.first = nil
+            return first
+        }
         guard !isClosed else { return nil }
         var json = JSONWriter()
-        json.bytes.append(UInt8(ascii: isOpen ? "," : "["))
+        if !isOpen { json.bytes.append(UInt8(ascii: "[")) }
         while json.bytes.count < Self.size, let element = rest.popFirst() {
-            if json.bytes.count > 1 { json.bytes.append(UInt8(ascii: ",")) }
+            if isOpen { json.bytes.append(UInt8(ascii: ",")) }
+            isOpen = true
             element.write(to: &json)
         }
-        isOpen = true
         isClosed = rest.isEmpty
         if isClosed { json.bytes.append(UInt8(ascii: "]")) }
         return ByteBuffer(bytes: json.bytes)

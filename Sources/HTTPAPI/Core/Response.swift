@@ -36,7 +36,11 @@ extension Response {
         // As much as a contact takes, so that it need not grow.
         json.bytes.reserveCapacity(1024)
         value.write(to: &json)
-        return .json(.whole(ByteBuffer(bytes: json.bytes)), status: status)
+        return .json(json, status: status)
+    }
+
+    static func json(_ json: JSONWriter, status: HTTPResponse.Status = .ok) -> Response {
+        .json(.whole(ByteBuffer(bytes: json.bytes)), status: status)
     }
 
     static func json(_ body: Body, status: HTTPResponse.Status = .ok) -> Response {
