@@ -179,16 +179,11 @@ public final class Exchange: Sendable {
 }
 
 extension Response {
-    private static let noSniffing = HTTPField(name: .xContentTypeOptions, value: "nosniff")
-    private static let noStore = HTTPField(name: .cacheControl, value: "no-store")
-    private static let noContent = HTTPField(
-        name: .contentSecurityPolicy, value: "default-src 'none'; frame-ancestors 'none'")
-
     /// Tells browsers to take the answer for what it says it is, and, where it says nothing else itself, neither to
     /// keep it nor to run anything in it.
     fileprivate mutating func restrictBrowsers() {
-        headers.append(Self.noSniffing)
-        if headers[.cacheControl] == nil { headers.append(Self.noStore) }
-        if headers[.contentSecurityPolicy] == nil { headers.append(Self.noContent) }
+        headers.setDefault(.xContentTypeOptions, "nosniff")
+        headers.setDefault(.cacheControl, "no-store")
+        headers.setDefault(.contentSecurityPolicy, "default-src 'none'; frame-ancestors 'none'")
     }
 }

@@ -103,10 +103,15 @@ extension ConnectionHandler {
     /// Writes the end of an answer, which is complete when the system has taken all of it.
     private func writeLast(_ buffer: ByteBuffer, context: ChannelHandlerContext) {
         rest = nil
+        context.writeAndFlush(wrapOutboundOut(.byteBuffer(buffer)), promise: nil)
+        // Mostly the system has taken it by now, and a promise costs much of what an answer does.
+        if (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) == 0, context.channel.isActive {
+            return completeAnswer(context: context)
+        }
         connection.expect(by: .now() + shared.limits.unread)
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenSuccess { self.completeAnswer(context: context) }
-        context.writeAndFlush(wrapOutboundOut(.byteBuffer(buffer)), promise: written)
+        context.writeAndFlush(wrapOutboundOut(.byteBuffer(ByteBuffer())), promise: written)
     }
 }
 
@@ -125,7 +130,7 @@ struct AnswerHead {
         buffer.writeString(String(response.status.code))
         buffer.writeStaticString(" ")
         buffer.writeString(response.status.reasonPhrase)
-        for field in response.headers { write(field.name.rawName, field.value, to: &buffer) }
+        for field in response.headers.fields { write(field.name, field.value, to: &buffer) }
         write("Date", date, to: &buffer)
         if let length { write("Content-Length", String(length), to: &buffer) }
         if isChunked { write("Transfer-Encoding", "chunked", to: &buffer) }

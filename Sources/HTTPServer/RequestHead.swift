@@ -25,7 +25,7 @@ struct RequestHead {
         let isCurrent = head.version == .http1_1
         guard isCurrent || head.version == .http1_0, Self.isTarget(head.uri) else { return nil }
         guard let method = HTTPRequest.Method(rawValue: head.method.rawValue) else { return nil }
-        let headers = RequestHeaders(head.headers.map { (name: $0.name, value: Self.trimmed($0.value)) })
+        let headers = HeaderFields(head.headers.map { .init(name: $0.name, value: Self.trimmed($0.value)) })
         let hosts = headers.values(of: .host)
         let lengths = headers.values(of: .contentLength)
         let codings = headers.values(of: .transferEncoding)

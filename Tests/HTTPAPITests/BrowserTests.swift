@@ -48,12 +48,12 @@ extension HTTPAPITests {
     @Test("What a browser sends for another site changes nothing, and may read only as far as the browser lets it")
     func crossSite() async throws {
         let origin = HTTPField.Name.origin
-        let foreign: [RequestHeaders] = [
+        let foreign: [HeaderFields] = [
             [.secFetchSite: "cross-site"], [.secFetchSite: "same-site"],
             [.secFetchSite: "cross-site", origin: "http://x"], [origin: "null"], [origin: "http://evil.example"],
             [origin: "http://x:8001"], [origin: "http://evil.x"],
         ]
-        let own: [RequestHeaders] = [
+        let own: [HeaderFields] = [
             [:], [.secFetchSite: "none"], [.secFetchSite: "same-origin"], [origin: "http://x"], [origin: "https://x"],
             [.secFetchSite: "same-origin", origin: "https://proxy.example"],
         ]
@@ -85,7 +85,7 @@ extension HTTPAPITests {
             ("/openapi.json", "*/*", false), ("/health", "*/*", false),
         ] {
             let headers = try await send(.get, target, headers: [.accept: accept]).headers
-            #expect(headers[values: .xContentTypeOptions] == ["nosniff"], "\(target)")
+            #expect(headers.values(of: .xContentTypeOptions) == ["nosniff"], "\(target)")
             #expect(headers[.cacheControl] != nil, "\(target)")
             guard !isPage else { continue }
             #expect(headers[.cacheControl] == "no-store", "\(target)")

@@ -25,17 +25,17 @@ import Testing
 
     /// Answers a request as it would arrive. There is no database.
     func send(
-        _ method: HTTPRequest.Method, _ target: String, host: String? = "x", headers: RequestHeaders = [:],
+        _ method: HTTPRequest.Method, _ target: String, host: String? = "x", headers: HeaderFields = [:],
         body: String = "", contentType: String? = "application/json", documentation: Documentation = Documentation(),
         allowedHosts: AllowedHosts = .any
     ) async throws -> Response {
-        var fields = headers.fields
-        if let host { fields.append(("Host", host)) }
-        if !body.isEmpty, let contentType { fields.append(("Content-Type", contentType)) }
+        var headers = headers
+        if let host { headers[.host] = host }
+        if !body.isEmpty, let contentType { headers[.contentType] = contentType }
         let api = HTTPAPI(
             crm: Self.crm, version: "1.2.3", documentation: documentation, allowedHosts: allowedHosts,
             logger: Self.logger)
-        let exchange = api.open(Request(method: method, target: target, headers: RequestHeaders(fields)))
+        let exchange = api.open(Request(method: method, target: target, headers: headers))
         let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
         return await withCheckedContinuation { continuation in
             eventLoop.execute {
@@ -87,7 +87,7 @@ import Testing
         }
         var made: Set<String> = []
         for id in [nil, "", "a b", "a\tb", "я", String(repeating: "x", count: 129)] {
-            let headers: RequestHeaders = id.map { [.requestID: $0] } ?? [:]
+            let headers: HeaderFields = id.map { [.requestID: $0] } ?? [:]
             let answered = try #require(try await send(.get, "/health", headers: headers).headers[.requestID])
             #expect(answered.wholeMatch(of: /[0-9a-f]{32}/) != nil)
             made.insert(answered)
@@ -168,7 +168,7 @@ import Testing
 
     @Test("With Accept: application/problem+json errors follow RFC 9457")
     func problems() async throws {
-        let accept: RequestHeaders = [.accept: "application/json, application/problem+json"]
+        let accept: HeaderFields = [.accept: "application/json, application/problem+json"]
         let unknown = try await send(.get, "/nowhere", headers: accept)
         #expect(unknown.headers[.contentType] == "application/problem+json")
         #expect(
@@ -388,7 +388,7 @@ import Testing
         #expect(answer.code == code)
         #expect(answer.status.code == status)
         #expect(answer.detail == detail)
-        #expect(answer.headers.isEmpty)
+        #expect(answer.headers.fields.isEmpty)
     }
 
     @Test(

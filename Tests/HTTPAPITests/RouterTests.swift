@@ -138,7 +138,7 @@ import Testing
             ("text/html;q=x", 1), (",,;", 0),
         ] as [(String?, Double)])
     func quality(_ header: String?, expected: Double) {
-        let headers: RequestHeaders = header.map { [.accept: $0] } ?? [:]
+        let headers: HeaderFields = header.map { [.accept: $0] } ?? [:]
         #expect(Accept(headers).quality(of: "text/html") == expected)
     }
 }

@@ -354,7 +354,7 @@ import Testing
                 client.channel.pipeline.fireUserInboundEventTriggered(event)
                 #expect(try client.received() == "")
                 #expect(client.isOpen)
-                try client.deliver()
+                client.deliver()
                 #expect(try client.received().hasSuffix("ok"))
             }
             let client = try TestConnection()

@@ -112,9 +112,9 @@ final class TestConnection {
     /// Keeps answers on their way until ``deliver()``.
     func slowDown() { network.isSlow = true }
 
-    func deliver() throws {
+    func deliver() {
         network.isSlow = false
-        network.deliver(context: try channel.pipeline.syncOperations.context(handler: network))
+        channel.flush()
         channel.embeddedEventLoop.run()
     }
 
@@ -132,25 +132,14 @@ final class TestConnection {
         private(set) var isReading = false
         /// What is written stays on its way.
         var isSlow = false
-        private var onTheWay: [(NIOAny, EventLoopPromise<Void>?)] = []
 
         /// There is no half of a connection without a network.
         func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
             if mode == .output { promise?.succeed() } else { context.close(mode: mode, promise: promise) }
         }
 
-        func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-            if isSlow { onTheWay.append((data, promise)) } else { context.write(data, promise: promise) }
-        }
-
-        func deliver(context: ChannelHandlerContext) {
-            for (data, promise) in onTheWay { context.write(data, promise: promise) }
-            onTheWay = []
-            context.flush()
-        }
-
-        func handlerRemoved(context: ChannelHandlerContext) {
-            for (_, promise) in onTheWay { promise?.fail(ChannelError.ioOnClosedChannel) }
+        func flush(context: ChannelHandlerContext) {
+            if !isSlow { context.flush() }
         }
 
         func read(context: ChannelHandlerContext) {

@@ -26,7 +26,7 @@ struct ErrorAnswer {
     let code: ErrorCode
     let detail: String
     private(set) var faults: [Fault]?
-    private(set) var headers: HTTPFields = [:]
+    private(set) var headers: HeaderFields = [:]
 
     var status: HTTPResponse.Status { code.meaning.status }
 
@@ -92,7 +92,7 @@ struct ErrorAnswer {
         var json = JSONWriter()
         write(asProblem: isProblem, to: &json)
         var response = Response.json(json, status: status)
-        response.headers.append(contentsOf: headers)
+        response.headers.append(headers)
         if isProblem { response.headers[.contentType] = "application/problem+json" }
         response.headers[.vary] = "Accept"
         return response

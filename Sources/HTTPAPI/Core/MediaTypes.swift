@@ -4,7 +4,7 @@ import HTTPTypes
 struct Accept {
     private let header: String
 
-    init(_ headers: RequestHeaders) { header = headers[.accept] ?? "" }
+    init(_ headers: HeaderFields) { header = headers[.accept] ?? "" }
 
     /// How much a media type is wanted, from 0 to 1, where it is named itself: wildcards do not count.
     func quality(of mediaType: String) -> Double {

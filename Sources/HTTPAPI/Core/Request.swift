@@ -10,12 +10,12 @@ public struct Request: Sendable {
     let query: Substring
     /// The name by which the client calls the service.
     let authority: String?
-    public let headers: RequestHeaders
+    public let headers: HeaderFields
 
     /// - Parameters:
     ///   - target: Path and query, or an absolute URL, whose authority then counts in place of `Host` (RFC 9112,
     ///     section 3.2.2).
-    public init(method: HTTPRequest.Method, target: String, headers: RequestHeaders) {
+    public init(method: HTTPRequest.Method, target: String, headers: HeaderFields) {
         self.method = method
         self.headers = headers
         targetSize = target.utf8.count
@@ -42,41 +42,4 @@ public struct Request: Sendable {
         guard let authority else { return true }
         return origin != "http://\(authority)" && origin != "https://\(authority)"
     }
-}
-
-/// The header fields of a request. They are few and asked for few names, so that they are not indexed.
-public struct RequestHeaders: Sendable {
-    let fields: [(name: String, value: String)]
-
-    /// - Parameter fields: In the order in which they came.
-    public init(_ fields: [(name: String, value: String)]) { self.fields = fields }
-
-    /// The values of all fields of a name, in one list (RFC 9110, section 5.3).
-    public subscript(name: HTTPField.Name) -> String? {
-        let values = values(of: name)
-        return values.count > 1 ? values.joined(separator: ", ") : values.first
-    }
-
-    /// The values of all fields of a name, one by one.
-    public func values(of name: HTTPField.Name) -> [String] {
-        fields.compactMap { Self.isEqual($0.name, name.canonicalName) ? $0.value : nil }
-    }
-
-    private static func isEqual(_ name: String, _ lowercased: String) -> Bool {
-        guard name.utf8.count == lowercased.utf8.count else { return false }
-        return zip(name.utf8, lowercased.utf8).allSatisfy { byte, lower in
-            byte == lower || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) && byte | 0x20 == lower
-        }
-    }
-}
-
-extension RequestHeaders: ExpressibleByDictionaryLiteral {
-    public init(dictionaryLiteral elements: (HTTPField.Name, String)...) {
-        self.init(elements.map { (name: $0.rawName, value: $1) })
-    }
-}
-
-extension HTTPField.Name {
-    public static let host = HTTPField.Name("Host")!
-    static let secFetchSite = HTTPField.Name("Sec-Fetch-Site")!
 }

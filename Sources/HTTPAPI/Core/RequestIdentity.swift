@@ -8,7 +8,7 @@ struct RequestIdentity {
     let requestID: String
     private let traceParent: TraceParent?
 
-    init(_ headers: RequestHeaders) {
+    init(_ headers: HeaderFields) {
         requestID = headers[.requestID].flatMap(Self.accepted) ?? Self.unique()
         traceParent = headers[.traceParent].flatMap(TraceParent.init)
     }

@@ -4,7 +4,7 @@ public import NIOCore
 /// An answer.
 public struct Response: Sendable {
     public var status: HTTPResponse.Status
-    public var headers: HTTPFields
+    public var headers: HeaderFields
     public var body: Body
 
     public enum Body: Sendable {
@@ -13,11 +13,11 @@ public struct Response: Sendable {
         case pieces(any Pieces)
     }
 
-    init(status: HTTPResponse.Status, headers: HTTPFields = [:], body: ByteBuffer = ByteBuffer()) {
+    init(status: HTTPResponse.Status, headers: HeaderFields = [:], body: ByteBuffer = ByteBuffer()) {
         self.init(status: status, headers: headers, body: .whole(body))
     }
 
-    public init(status: HTTPResponse.Status, headers: HTTPFields, body: Body) {
+    public init(status: HTTPResponse.Status, headers: HeaderFields, body: Body) {
         self.status = status
         self.headers = headers
         self.body = body
