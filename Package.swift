@@ -15,6 +15,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
@@ -53,6 +54,7 @@ let package = Package(
                 .embedInCode("sql/migrations/0008_least_privilege.sql"),
                 .embedInCode("sql/migrations/0009_maintenance.sql"),
                 .embedInCode("sql/migrations/0010_phones_as_copied.sql"),
+                .embedInCode("sql/migrations/0011_idempotency_keys.sql"),
                 .embedInCode("sql/roles.sql"),
             ],
             swiftSettings: settings),
@@ -78,6 +80,7 @@ let package = Package(
             name: "HTTPAPI",
             dependencies: [
                 "CRM", "Model", "Postgres", "Prometheus",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),

@@ -64,7 +64,7 @@ BEGIN
             ('SELECT', 'contact_events'), ('INSERT (name, is_active, max_load)', 'operators'),
             ('UPDATE (name, is_active, max_load, updated_at)', 'operators'), ('SELECT, INSERT, UPDATE', 'sources'),
             ('SELECT, INSERT, UPDATE', 'leads'), ('SELECT, INSERT, UPDATE', 'contacts'),
-            ('SELECT, INSERT, UPDATE', 'maintenance_jobs'),
+            ('SELECT, INSERT, UPDATE', 'maintenance_jobs'), ('SELECT, INSERT, UPDATE, DELETE', 'idempotency_keys'),
             ('SELECT, INSERT, UPDATE, DELETE', 'operator_source_weights'),
             ('SELECT, INSERT, DELETE', 'assignment_batches'), ('UPDATE', 'assignment_gate'),
             ('USAGE', 'contacts_id_seq'), ('USAGE', 'leads_id_seq')

@@ -224,6 +224,25 @@ WITH (fillfactor='50');
 
 COMMENT ON TABLE public.distribution_counts IS 'Contacts of each source by operator, whatever their status; kept by triggers.';
 
+CREATE TABLE public.idempotency_keys (
+    key text NOT NULL COLLATE pg_catalog."C",
+    entry integer NOT NULL,
+    fingerprint text NOT NULL,
+    status integer,
+    body text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE public.idempotency_keys IS 'Answers to requests with an Idempotency-Key: the same request is answered with them again, and changes nothing.';
+
+COMMENT ON COLUMN public.idempotency_keys.entry IS '0: the request; from 1 on an entry of a batch of contacts, which counts by itself.';
+
+COMMENT ON COLUMN public.idempotency_keys.fingerprint IS 'A digest of the request''s method, target and body.';
+
+COMMENT ON COLUMN public.idempotency_keys.status IS 'Of HTTP; NULL: the request has entries, which have the answers.';
+
+COMMENT ON COLUMN public.idempotency_keys.body IS 'The answer, byte for byte.';
+
 CREATE TABLE public.leads (
     id bigint NOT NULL,
     external_id text,
@@ -628,6 +647,9 @@ ALTER TABLE ONLY public.contact_events
 ALTER TABLE ONLY public.contacts
     ADD CONSTRAINT contacts_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (key, entry);
+
 ALTER TABLE ONLY public.leads
     ADD CONSTRAINT leads_pkey PRIMARY KEY (id);
 
@@ -669,6 +691,8 @@ CREATE INDEX contacts_source_id_idx ON public.contacts USING btree (source_id, s
 CREATE INDEX contacts_waiting_idx ON public.contacts USING btree (source_id, id) WHERE ((status = 'active'::text) AND (operator_id IS NULL));
 
 CREATE UNIQUE INDEX distribution_counts_key ON public.distribution_counts USING btree (source_id, COALESCE(operator_id, (0)::bigint));
+
+CREATE INDEX idempotency_keys_created_at_idx ON public.idempotency_keys USING btree (created_at);
 
 CREATE UNIQUE INDEX leads_email_key ON public.leads USING btree (email) WHERE (email IS NOT NULL);
 
@@ -746,6 +770,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.contacts TO leads_crm_service;
 GRANT USAGE ON SEQUENCE public.contacts_id_seq TO leads_crm_service;
 
 GRANT SELECT ON TABLE public.distribution_counts TO leads_crm_service;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_keys TO leads_crm_service;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.leads TO leads_crm_service;
 

@@ -19,9 +19,11 @@ public enum AssignmentCommand: Sendable {
 }
 
 /// What became of an ``AssignmentCommand``.
-public enum AssignmentOutcome: Sendable, Equatable {
+public indirect enum AssignmentOutcome: Sendable, Equatable {
     case contact(ContactDetails)
     case `operator`(Operator)
     case weights([OperatorSourceWeight])
     case admission
+    /// The answer that is kept under the request's key; without an outcome it was kept before.
+    case kept(KeptAnswer, AssignmentOutcome?)
 }

@@ -4,7 +4,7 @@ public import Model
 /// What a batch leads to: the answers, true once the changes are durable, and the changes.
 public struct Decision: Sendable {
     /// One for each command, in their order.
-    public let answers: [Result<AssignmentOutcome, CRMError>]
+    public internal(set) var answers: [Result<AssignmentOutcome, CRMError>]
     public let changes: Changes
     /// The sources at which contacts are left waiting for another transaction, though there is room.
     public let backlog: Set<SourceID>

@@ -92,7 +92,7 @@ extension Snapshot {
     /// The indices of a batch's commands that would wait for one of the rows, whose ``LockedRows/sharing`` is to be known.
     public func obstructed(_ batch: Batch, by locked: LockedRows) -> [Int] {
         if locked.isEmpty { return [] }
-        return batch.commands.indices.filter { locked.obstruct(batch.commands[$0], in: self) }
+        return batch.requests.indices.filter { locked.obstruct(batch.requests[$0].command, in: self) }
     }
 
     /// The sources that have a locked operator.

@@ -104,6 +104,11 @@ public struct AssignmentMetrics: Sendable {
     }
 
     func count(_ result: Result<AssignmentOutcome, any Error>, of command: AssignmentCommand) {
+        var result = result
+        if case .success(.kept(_, let outcome)) = result {
+            guard let outcome else { return }
+            result = .success(outcome)
+        }
         switch (command, result) {
         case (_, .failure(CRMError.unavailable)): count(.unavailable)
         case (.register, .success(.contact(let details))): count(details.operator == nil ? .waiting : .assigned)

@@ -28,6 +28,8 @@ public final class CRM: Service {
         public var batchLimit = 256
         /// How long contacts may wait beside room that no command made: psql did, or an instance that died half way.
         public var sweepInterval = Duration.seconds(5)
+        /// How long the answers to requests with an `Idempotency-Key` are kept.
+        public var idempotencyTime = Duration.seconds(24 * 60 * 60)
         /// Whether instances queue before their snapshot is taken. An optimisation, not the guarantee.
         public var usesGate = true
         /// How long the gate is waited for before whoever stands still behind it is thrown out.
@@ -66,7 +68,8 @@ public final class CRM: Service {
     public func run() async throws {
         await cancelWhenGracefulShutdown { [self] in
             await withDiscardingTaskGroup { group in
-                group.addTask { await Maintenance(crm: self, logger: self.logger).run() }
+                let jobs: [MaintenanceJob] = [.forgetBatches, .forgetAnswers(after: configuration.idempotencyTime)]
+                group.addTask { await Maintenance(crm: self, jobs: jobs, logger: self.logger).run() }
                 group.addTask { await Sweep(crm: self, interval: self.configuration.sweepInterval).run() }
                 while (try? await Task.sleep(for: .milliseconds(20))) != nil {
                     dispatcher.expire()
@@ -126,11 +129,57 @@ public final class CRM: Service {
         }
     }
 
-    func carryOut(_ command: AssignmentCommand, completion: @escaping Completion<AssignmentOutcome>) {
+    /// - Parameter value: What the outcome is for the caller.
+    func carryOut<Value>(
+        _ command: AssignmentCommand, _ idempotency: Idempotency<Value>? = nil,
+        as value: @escaping @Sendable (AssignmentOutcome) -> Value, completion: @escaping Completion<Answered<Value>>
+    ) {
+        dispatcher.carryOut(job(command, idempotency, as: value, completion: completion))
+    }
+
+    /// Carries out commands in their order, all or, if too many wait, none.
+    ///
+    /// - Parameter completion: Called for each, with its index.
+    /// - Throws: ``CRMError/unavailable(_:)``.
+    func carryOut<Value>(
+        _ commands: [(AssignmentCommand, Idempotency<Value>?)],
+        as value: @escaping @Sendable (AssignmentOutcome) -> Value,
+        completion: @escaping @Sendable (Int, Result<Answered<Value>, any Error>) -> Void
+    ) throws(CRMError) {
+        try dispatcher.carryOut(
+            commands.enumerated().map { index, command in
+                job(command.0, command.1, as: value) { completion(index, $0) }
+            })
+    }
+
+    private func job<Value>(
+        _ command: AssignmentCommand, _ idempotency: Idempotency<Value>?,
+        as value: @escaping @Sendable (AssignmentOutcome) -> Value, completion: @escaping Completion<Answered<Value>>
+    ) -> LaneJob {
         let metrics = metrics
-        dispatcher.carryOut(command, deadline: .now + configuration.requestTimeout) { result in
+        let request = AssignmentRequest(
+            command, idempotency.map { idempotency in Idempotency(idempotency.key) { idempotency.answer(value($0)) } })
+        let reply = Reply<AssignmentOutcome> { result in
             metrics.count(result, of: command)
-            completion(result)
+            completion(
+                result.map { outcome in
+                    if case .kept(let answer, let first) = outcome { return .kept(answer, isReplay: first == nil) }
+                    return .fresh(value(outcome))
+                })
+        }
+        return LaneJob(request: request, deadline: .now + configuration.requestTimeout, reply: reply)
+    }
+
+    /// Runs a write that changes no load, and answers one row.
+    func run<Value>(_ write: Fetch<Value>, _ idempotency: Idempotency<Value>?) async throws -> Answered<Value> {
+        guard let idempotency else { return .fresh(try await run(write)[0]) }
+        let end = ContinuousClock.now + configuration.requestTimeout
+        while true {
+            do {
+                return try await run(KeyedWrite(write, idempotency), within: end - .now)
+            } catch CRMError.idempotencyInFlight where end > .now {
+                // The first one may still end.
+            }
         }
     }
 
@@ -139,11 +188,11 @@ public final class CRM: Service {
 
     /// Answers a command that changes nothing by what is stored.
     func complete<Value>(
-        _ completion: @escaping Completion<Value>, _ read: @escaping @Sendable () async throws -> Value
+        _ completion: @escaping Completion<Answered<Value>>, _ read: @escaping @Sendable () async throws -> Value
     ) {
         Task {
-            let result: Result<Value, any Error>
-            do { result = .success(try await read()) } catch { result = .failure(error) }
+            let result: Result<Answered<Value>, any Error>
+            do { result = .success(.fresh(try await read())) } catch { result = .failure(error) }
             completion(result)
         }
     }

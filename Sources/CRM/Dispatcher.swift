@@ -39,19 +39,25 @@ final class Dispatcher: Sendable {
         startThread { self.runLane() }
     }
 
-    /// Carries out a command in one of the next transactions.
-    ///
-    /// - Parameter completion: Called once, with ``CRMError`` if it fails; any other error is a defect.
-    func carryOut(
-        _ command: AssignmentCommand, deadline: ContinuousClock.Instant,
-        completion: @escaping Completion<AssignmentOutcome>
-    ) {
-        let job = LaneJob(command: command, deadline: deadline, reply: Reply(completion))
+    /// Carries out a command in one of the next transactions. It is answered with ``CRMError`` if it fails; any other error
+    /// is a defect.
+    func carryOut(_ job: LaneJob) {
         do throws(PostgresError) {
-            try queue.add(job, deadline: deadline)
+            try queue.add(job, deadline: job.deadline)
         } catch {
             job.fail(with: CRMError(error) ?? error)
         }
+    }
+
+    /// Carries out commands that came together, in their order, as there is room for them beside those that came alone.
+    ///
+    /// - Throws: ``CRMError/unavailable(_:)`` if too many wait; then none is carried out.
+    func carryOut(_ jobs: [LaneJob]) throws(CRMError) {
+        guard state.withLock({ $0.addBulk(jobs, limit: configuration.queueLimit) }) else {
+            throw .unavailable(.queueFull)
+        }
+        // Wakes the lane, if it waits for a command.
+        admitWaiting(at: [])
     }
 
     /// Lets in who waits at these sources, in one of the next transactions and those that follow it.
@@ -62,7 +68,7 @@ final class Dispatcher: Sendable {
     }
 
     /// How many commands wait for a transaction.
-    var waitingCommands: Int { queue.count }
+    var waitingCommands: Int { queue.count + state.withLock(\.bulk.count) }
 
     /// How many commands wait for rows that somebody else keeps locked.
     var parkedCommands: Int { state.withLock(\.parked.count) }
@@ -89,7 +95,11 @@ final class Dispatcher: Sendable {
             case .batch: carryOutCurrent(on: &connection, &watch, mayGrow: false)
             case .retry: tryParked(on: &connection, &watch)
             case .queue(let end):
-                let jobs = queue.take(until: end) { fitting($0.lazy.map(\.job.command)) }
+                // Those that came alone come first, and leave some room for those that came together.
+                let limit = configuration.batchLimit
+                let share = state.withLock(\.bulk.isEmpty) ? 0 : limit / 4
+                let jobs = fill(
+                    queue.take(until: end) { fitting($0.lazy.map(\.job.request), upTo: limit - share) })
                 guard !jobs.isEmpty else {
                     guard let end else { return }
                     // The queue is closed; parked commands have until their deadline.
@@ -102,12 +112,14 @@ final class Dispatcher: Sendable {
         }
     }
 
-    /// How many of the commands, from the first on, fit into a batch.
-    private func fitting(_ commands: some Sequence<AssignmentCommand>, into batch: Batch = Batch()) -> Int {
+    /// How many of the requests, from the first on, fit into a batch.
+    private func fitting(
+        _ requests: some Sequence<AssignmentRequest>, into batch: Batch = Batch(), upTo limit: Int? = nil
+    ) -> Int {
         var batch = batch
         var count = 0
-        for command in commands {
-            guard batch.commands.count < configuration.batchLimit, batch.add(command) else { break }
+        for request in requests {
+            guard batch.requests.count < limit ?? configuration.batchLimit, batch.add(request) else { break }
             count += 1
         }
         return count
@@ -115,9 +127,17 @@ final class Dispatcher: Sendable {
 
     /// Adds what came while the batch waited at the gate: the busier the instances, the larger their batches.
     private func grow() {
-        let batch = Batch(state.withLock { $0.current.map(\.command) })
-        let more = queue.takeWaiting { fitting($0.lazy.map(\.job.command), into: batch) }
-        state.withLock { $0.grow(by: more) }
+        let current = state.withLock(\.current)
+        let batch = Batch(current.map(\.request))
+        let more = queue.takeWaiting { fitting($0.lazy.map(\.job.request), into: batch) }
+        let all = fill(current + more)
+        state.withLock { $0.grow(by: Array(all[current.count...])) }
+    }
+
+    /// Adds commands that came together, as many as fit.
+    private func fill(_ jobs: [LaneJob]) -> [LaneJob] {
+        let batch = Batch(jobs.map(\.request))
+        return jobs + state.withLock { $0.takeBulk { fitting($0.lazy.map(\.request), into: batch) } }
     }
 
     private func carryOutCurrent(
@@ -149,7 +169,7 @@ final class Dispatcher: Sendable {
                 if isFirst { grow() }
                 if !isUncertain { state.withLock { $0.expireHopeless(most: configuration.requestTimeout / 2) } }
                 jobs = state.withLock(\.current)
-                transaction.batch = Batch(jobs.map(\.command))
+                transaction.batch = Batch(jobs.map(\.request))
                 // What may have been carried out already must not be carried out again in another batch.
                 let plan = try transaction.decide(
                     on: &connection!, after: opening, avoiding: isUncertain ? nil : locked)
@@ -279,7 +299,7 @@ final class Dispatcher: Sendable {
         } catch {
             recover(&connection)
         }
-        state.withLock { $0.tryAgain(locked) { fitting($0.lazy.map(\.command)) } }
+        state.withLock { $0.tryAgain(locked) { fitting($0.lazy.map(\.request)) } }
     }
 
     // MARK: Ends of a batch

@@ -5,14 +5,16 @@ import Store
 
 /// A command on its way through the lane, answered once.
 struct LaneJob: Sendable {
-    let command: AssignmentCommand
+    let request: AssignmentRequest
     let deadline: ContinuousClock.Instant
     let reply: Reply<AssignmentOutcome>
 
     /// A job that nobody waits for. If it cannot be done at once, the sweep finds it again: commands must not wait for it.
     static func admission(at sources: [SourceID]) -> LaneJob {
-        LaneJob(command: .admitWaiting(sources), deadline: .now + .seconds(5), reply: Reply(nil))
+        LaneJob(request: AssignmentRequest(.admitWaiting(sources)), deadline: .now + .seconds(5), reply: Reply(nil))
     }
+
+    var command: AssignmentCommand { request.command }
 
     func fail(with error: any Error) { reply(.failure(error)) }
 
@@ -33,6 +35,8 @@ struct LaneState {
     var progress = BatchProgress()
     /// Batches to come before the queue: parts of one that was cut, and what was parked.
     private var later: [[LaneJob]] = []
+    /// Commands that came many at once, in their order. They fill the batches of those that came by themselves.
+    private(set) var bulk: [LaneJob] = []
     /// Commands that would wait for rows in `locked`.
     private(set) var parked: [LaneJob] = []
     /// The most of them; who comes later is refused.
@@ -76,8 +80,28 @@ struct LaneState {
             return .batch
         }
         isQueueServed = true
-        return .queue(until: later.isEmpty && backlog.isEmpty ? retry : now)
+        return .queue(until: later.isEmpty && backlog.isEmpty && bulk.isEmpty ? retry : now)
     }
+
+    // MARK: Many at once
+
+    /// Adds jobs that came together: all, or none if there would be more than a limit.
+    mutating func addBulk(_ jobs: [LaneJob], limit: Int) -> Bool {
+        guard bulk.count + jobs.count <= limit else { return false }
+        bulk += jobs
+        return true
+    }
+
+    /// Takes jobs that came together.
+    ///
+    /// - Parameter fitting: How many of them, from the first on, fit into a batch.
+    mutating func takeBulk(fitting: (ArraySlice<LaneJob>) -> Int) -> [LaneJob] {
+        let jobs = Array(bulk.prefix(fitting(bulk[...])))
+        bulk.removeFirst(jobs.count)
+        return jobs
+    }
+
+    // MARK: A batch
 
     /// Makes jobs the batch that is under way, but for those that have to wait for locked rows.
     mutating func begin(_ jobs: [LaneJob]) {
@@ -233,6 +257,7 @@ struct LaneState {
         expireCurrent(now: now)
         let obstacle = obstacle
         for index in later.indices { later[index].removeAll { $0.expire(at: now, with: obstacle) } }
+        bulk.removeAll { $0.expire(at: now, with: obstacle) }
         parked.removeAll { $0.expire(at: now, with: .unavailable(.deadline)) }
     }
 }

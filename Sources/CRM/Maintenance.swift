@@ -1,15 +1,16 @@
 import Logging
 import Store
 
-/// Does what is due of ``MaintenanceJob``. Of all instances on a database one does a job at a time.
+/// Does what is due of jobs. Of all instances on a database one does a job at a time.
 struct Maintenance: Sendable {
     let crm: CRM
+    let jobs: [MaintenanceJob]
     let logger: Logger
 
     /// Runs until the task is cancelled.
     func run() async {
         repeat {
-            for job in MaintenanceJob.all {
+            for job in jobs {
                 do {
                     guard try await crm.run(ClaimMaintenance(job.name, every: job.interval)) else { continue }
                     while try await crm.run(Maintain(job)), !Task.isCancelled {}

@@ -5,8 +5,12 @@ import Store
 
 extension CRM {
     /// - Throws: ``CRMError/sourceNameTaken(_:)``.
-    public func createSource(name: String, description: String?) async throws -> Source {
-        try await namingSource(name) { try await run(Fetch<Source>.add(name: name, description: description))[0] }
+    public func createSource(
+        name: String, description: String?, _ idempotency: Idempotency<Source>? = nil
+    ) async throws -> Answered<Source> {
+        try await namingSource(name) {
+            try await run(Fetch<Source>.add(name: name, description: description), idempotency)
+        }
     }
 
     public func sources(_ page: Page) async throws -> Listing<Source> {
@@ -28,7 +32,7 @@ extension CRM {
         }
     }
 
-    private func namingSource(_ name: String, _ write: () async throws -> Source) async throws -> Source {
+    private func namingSource<Value>(_ name: String, _ write: () async throws -> Value) async throws -> Value {
         do {
             return try await write()
         } catch PostgresError.server(let error) where error.constraint == "sources_name_key" {
@@ -54,13 +58,14 @@ extension CRM {
     ///     ``CRMError/operatorNotFound(_:)``.
     public func setDistribution(
         of id: SourceID, _ weights: [WeightAssignment], replacing: Bool,
-        completion: @escaping Completion<[OperatorSourceWeight]>
+        _ idempotency: Idempotency<[OperatorSourceWeight]>? = nil,
+        completion: @escaping Completion<Answered<[OperatorSourceWeight]>>
     ) {
         let last = Dictionary(weights.map { ($0.operatorID, $0) }, uniquingKeysWith: { $1 })
         var named: Set<OperatorID> = []
         let distinct = weights.filter { named.insert($0.operatorID).inserted }.map { last[$0.operatorID]! }
         let command = AssignmentCommand.setDistribution(id, distinct, replacing: replacing)
-        carryOut(command) { completion($0.map(\.weights)) }
+        carryOut(command, idempotency, as: \.weights, completion: completion)
     }
 
     /// For each source how many contacts each operator was given, whatever their status; pairs without any are

@@ -68,7 +68,8 @@ enum DiagnosisStatements {
                 AND EXISTS (SELECT FROM pg_views WHERE schemaname = 'reporting' AND viewname = 'integrity')
             FROM pg_catalog.unnest(ARRAY[
                 'operators', 'sources', 'operator_source_weights', 'leads', 'contacts', 'distribution_counts',
-                'contact_events', 'assignment_gate', 'assignment_batches', 'maintenance_jobs']) AS t (name)
+                'contact_events', 'assignment_gate', 'assignment_batches', 'maintenance_jobs',
+                'idempotency_keys']) AS t (name)
             """)
 
     /// What an instance needs and this user lacks: as `sql/roles.sql` grants it.
@@ -79,7 +80,7 @@ enum DiagnosisStatements {
                 ('operators', 'SELECT'), ('sources', 'SELECT INSERT UPDATE'), ('leads', 'SELECT INSERT UPDATE'),
                 ('contacts', 'SELECT INSERT UPDATE'), ('operator_source_weights', 'SELECT INSERT UPDATE DELETE'),
                 ('distribution_counts', 'SELECT'), ('assignment_gate', 'UPDATE'),
-                ('maintenance_jobs', 'SELECT INSERT UPDATE'),
+                ('maintenance_jobs', 'SELECT INSERT UPDATE'), ('idempotency_keys', 'SELECT INSERT UPDATE DELETE'),
                 ('assignment_batches', 'SELECT INSERT DELETE'), ('schema_migrations', 'SELECT')
             ) AS t (name, privileges)
             CROSS JOIN pg_catalog.unnest(string_to_array(t.privileges, ' ')) WITH ORDINALITY AS p (name, place)
@@ -123,7 +124,8 @@ enum DiagnosisStatements {
                         ('contact_events', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER'),
                         ('schema_migrations', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER'),
                         ('sources', 'TRIGGER'), ('leads', 'TRIGGER'), ('operator_source_weights', 'TRIGGER'),
-                        ('assignment_gate', 'TRIGGER'), ('assignment_batches', 'TRIGGER'), ('maintenance_jobs', 'TRIGGER')
+                        ('assignment_gate', 'TRIGGER'), ('assignment_batches', 'TRIGGER'), ('maintenance_jobs', 'TRIGGER'),
+                        ('idempotency_keys', 'TRIGGER')
                     ) AS t (name, privileges)
                     WHERE has_table_privilege(t.name, t.privileges))
             FROM pg_class AS c, pg_roles AS r WHERE c.oid = to_regclass('operators') AND r.rolname = current_user

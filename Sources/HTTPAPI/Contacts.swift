@@ -30,9 +30,10 @@ extension RouteGroup {
                         Link("get", to: "get_contact", "contact_id"),
                         Link("update", to: "update_contact", "contact_id"),
                     ] + ContactDetails.links)
-            ) { api, new, completion in
-                api.crm.register(new, completion: completion)
+            ) { api, new, idempotency, completion in
+                api.crm.register(new, idempotency, completion: completion)
             },
+            .registerContacts,
             Route(
                 .get, "/api/v1/contacts", "list_contacts", scope: .read, "List the contacts",
                 reads: { (page: $0.page(), filter: $0.contactFilter()) },
@@ -69,7 +70,7 @@ extension RouteGroup {
                         "status": "closed", "updated_at": Timestamp.example,
                         "operator": Operator.example.merging(["current_load": 0]),
                     ]), links: ContactDetails.links)
-            ) { api, input, completion in
+            ) { api, input, _, completion in
                 api.crm.updateContact(input.id, input.patch, completion: completion)
             },
             Route(

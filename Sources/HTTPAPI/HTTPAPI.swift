@@ -102,7 +102,7 @@ public final class HTTPAPI: Sendable {
 /// A request from its head to its answer, of which it has one, also if it is wrong or fails.
 public final class Exchange: Sendable {
     /// The largest body that is read, in bytes.
-    public var bodyLimit: Int { Input.maximumBodySize }
+    public var bodyLimit: Int { route?.bodyLimit ?? Input.maximumBodySize }
 
     fileprivate let request: Request
     fileprivate let identity: RequestIdentity
@@ -141,26 +141,41 @@ public final class Exchange: Sendable {
     ) {
         do {
             if let refusal { throw refusal }
-            switch try route!.work(for: request, body: body, with: parameters, by: api) {
+            let route = route!
+            if route.hasLargeBody {
+                return perform(on: eventLoop, reply) { [self] in
+                    let work = try route.work(for: request, body: body, with: parameters, by: api)
+                    guard case .task(let run) = work else { preconditionFailure("it is done by a task") }
+                    return try await run()
+                }
+            }
+            switch try route.work(for: request, body: body, with: parameters, by: api) {
             case .done(let response): reply(self.response(.success(response)))
             case .command(let start):
                 try start { result in eventLoop.execute { reply(self.response(result.map { $0() })) } }
-            case .task(let run):
-                Task {
-                    let result: Result<Response, any Error>
-                    do { result = .success(try await run()) } catch { result = .failure(error) }
-                    let response = self.response(result)
-                    eventLoop.execute { reply(response) }
-                }
+            case .task(let run): perform(on: eventLoop, reply, run)
             }
         } catch {
             reply(response(.failure(error)))
         }
     }
 
+    private func perform(
+        on eventLoop: any EventLoop, _ reply: @escaping @Sendable (Response) -> Void,
+        _ run: @escaping @Sendable () async throws -> Response
+    ) {
+        Task {
+            let result: Result<Response, any Error>
+            do { result = .success(try await run()) } catch { result = .failure(error) }
+            let response = self.response(result)
+            eventLoop.execute { reply(response) }
+        }
+    }
+
     /// The answer to a request that does not come to its end.
     public func refuse(_ code: ErrorCode) -> Response {
-        var response = ErrorAnswer(code: code).response(to: Accept(request.headers))
+        let detail = code == .bodyTooLarge ? "The body must not be larger than \(bodyLimit >> 20) MiB" : nil
+        var response = ErrorAnswer(code: code, detail).response(to: Accept(request.headers))
         api.complete(&response, of: self, failure: nil)
         return response
     }
@@ -171,7 +186,10 @@ public final class Exchange: Sendable {
             api.complete(&response, of: self, failure: nil)
             return response
         case .failure(let error):
-            var response = ErrorAnswer(error).response(to: Accept(request.headers))
+            var answer = ErrorAnswer(error)
+            // With a key it counts once.
+            if answer.code == .outcomeUnknown, request.headers[.idempotencyKey] != nil { answer.inviteRetry() }
+            var response = answer.response(to: Accept(request.headers))
             api.complete(&response, of: self, failure: error)
             return response
         }

@@ -20,8 +20,9 @@ extension RouteGroup {
                         Link("update", to: "update_operator", "operator_id"),
                         Link("contacts", to: "list_contacts", "operator_id"),
                     ])
-            ) { api, new in
-                try await api.crm.createOperator(name: new.name, isActive: new.isActive, maxLoad: new.maxLoad)
+            ) { api, new, idempotency in
+                try await api.crm.createOperator(
+                    name: new.name, isActive: new.isActive, maxLoad: new.maxLoad, idempotency)
             },
             Route(
                 .get, "/api/v1/operators", "list_operators", scope: .read, "List the operators",
@@ -46,7 +47,7 @@ extension RouteGroup {
                 answers: .json(
                     Operator.self, "The operator.",
                     example: Operator.example.merging(["max_load": 20, "updated_at": Timestamp.example]))
-            ) { api, input, completion in
+            ) { api, input, _, completion in
                 api.crm.updateOperator(input.id, input.patch, completion: completion)
             },
         ])

@@ -22,8 +22,8 @@ extension RouteGroup {
                         Link("register_contact", to: "register_contact", body: ["source_id": "$response.body#/id"]),
                         Link("contacts", to: "list_contacts", "source_id"),
                     ])
-            ) { api, new in
-                try await api.crm.createSource(name: new.name, description: new.description)
+            ) { api, new, idempotency in
+                try await api.crm.createSource(name: new.name, description: new.description, idempotency)
             },
             Route(
                 .get, "/api/v1/sources", "list_sources", scope: .read, "List the sources",
@@ -62,9 +62,9 @@ extension RouteGroup {
                 answers: .json(
                     [OperatorSourceWeight].self, "The weights named in the call, in its order.", status: .created,
                     example: OperatorSourceWeight.examples)
-            ) { api, weights, completion in
+            ) { api, weights, idempotency, completion in
                 try api.crm.setDistribution(
-                    of: weights.id, weights.checked(), replacing: false, completion: completion)
+                    of: weights.id, weights.checked(), replacing: false, idempotency, completion: completion)
             },
             Route(
                 .put, "/api/v1/sources/{source_id}/distribution", "replace_distribution", scope: .admin,
@@ -75,7 +75,7 @@ extension RouteGroup {
                 answers: .json(
                     [OperatorSourceWeight].self, "The weights named in the call, in its order.",
                     example: OperatorSourceWeight.examples)
-            ) { api, weights, completion in
+            ) { api, weights, _, completion in
                 try api.crm.setDistribution(
                     of: weights.id, weights.checked(), replacing: true, completion: completion)
             },

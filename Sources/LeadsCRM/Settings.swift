@@ -59,6 +59,9 @@ struct Settings {
     let sweepInterval = Setting<Duration>(
         "SWEEP_INTERVAL", default: instance.sweepInterval / .seconds(1), in: 0.1...3600,
         "seconds within which contacts that wait beside room are let in when nobody calls, as after changes by psql")
+    let idempotencyTime = Setting<Duration>(
+        "IDEMPOTENCY_TTL", default: instance.idempotencyTime / .seconds(1), in: 1...31_536_000,
+        "seconds for which the answer to a request with an `Idempotency-Key` is kept")
     let preparedStatements = Setting<Bool>(
         "PREPARED_STATEMENTS", "`off` behind a PgBouncer before 1.21 in transaction mode")
     let assignmentGate = Setting<Bool>(
@@ -126,6 +129,7 @@ struct Settings {
         configuration.queueLimit = try queueLimit.value()
         configuration.batchLimit = try batchLimit.value()
         configuration.sweepInterval = try sweepInterval.value()
+        configuration.idempotencyTime = try idempotencyTime.value()
         configuration.usesGate = try assignmentGate.value()
         configuration.gatePatience = try gatePatience.value()
         return configuration

@@ -5,6 +5,10 @@ public enum CRMError: Error, Sendable, Equatable {
     case leadNotFound(LeadID)
     case contactNotFound(ContactID)
     case sourceNameTaken(String)
+    /// The key of a request was another request's.
+    case idempotencyKeyReused
+    /// The first request with the key is still under way. Nothing changed.
+    case idempotencyInFlight
     /// A transfer to an operator who is not active.
     case operatorInactive(OperatorID)
     /// A transfer to an operator at the limit.

@@ -103,6 +103,10 @@ public struct AssignmentTransaction: Sendable {
         changes = Changes()
         sources = [:]
         var snapshot = Snapshot(now: opening.now)
+        // What was done before is not done again.
+        let whole = batch
+        let answered = try keptAnswers(on: &connection)
+        batch = whole.without(Set(answered.keys))
         // A change of staff comes before all that is read, which so shows what it led to.
         let change = batch.staffChange.flatMap(StaffChange.init)
         if let change {
@@ -122,10 +126,14 @@ public struct AssignmentTransaction: Sendable {
         }
         var avoided = locked ?? LockedRows()
         avoided.formUnion(found)
-        let obstructed = snapshot.obstructed(batch, by: avoided)
+        let obstructed = Set(snapshot.obstructed(batch, by: avoided))
         snapshot.remove(avoided)
-        let decision = Assignment.decide(batch.without(obstructed), snapshot, ids: ids, seed: seed)
+        let rest = batch.without(obstructed)
+        var decision = Assignment.decide(rest, snapshot, ids: ids, seed: seed)
         changes = decision.changes
+        let kept = decision.keepAnswers(to: rest)
+        let open = whole.requests.indices.filter { answered[$0] == nil }
+        decision.insert(answered, among: open.indices.filter { !obstructed.contains($0) }.map { open[$0] })
         // Whatever is acknowledged follows a COMMIT, which waits for what is acknowledged to be safe: also if another
         // transaction has made the change already.
         let isAcknowledging = decision.answers.contains { answer in
@@ -135,8 +143,9 @@ public struct AssignmentTransaction: Sendable {
             }
         }
         return Plan(
-            decision: decision, obstructed: obstructed, locked: found,
-            writes: changes.isEmpty && !isAcknowledging ? nil : changes.queries)
+            decision: decision, obstructed: obstructed.map { open[$0] }, locked: found,
+            writes: changes.isEmpty && !isAcknowledging
+                ? nil : changes.queries + (kept.isEmpty ? [] : [IdempotencyStatements.keep(kept)]))
     }
 
     /// Runs the second flight.
@@ -214,6 +223,14 @@ public struct AssignmentTransaction: Sendable {
     }
 
     // MARK: - Reading
+
+    /// What is kept of the batch's requests, by their indices.
+    private func keptAnswers(on connection: inout Connection) throws -> [Int: Result<KeptAnswer, CRMError>] {
+        guard batch.hasKeys else { return [:] }
+        let keyed = batch.requests.indices.filter { batch.requests[$0].idempotency != nil }
+        let kept = try Store.keptAnswers(of: keyed.map { batch.requests[$0].idempotency!.key }, on: &connection)
+        return Dictionary(uniqueKeysWithValues: kept.map { (keyed[$0], $1) })
+    }
 
     private var contactIDs: Parameter { .int8Array(batch.contacts.map(\.rawValue)) }
     private var operatorIDs: Parameter { .int8Array(batch.operators.map(\.rawValue)) }

@@ -6,7 +6,7 @@ public struct MaintenanceJob: Sendable {
     public let name: String
     public let interval: Duration
     /// Does a part of the work, short enough that nobody waits for it, and answers how many rows it was.
-    fileprivate let step: Statement
+    fileprivate let step: Query
     /// How many rows a part has, unless it is the last one.
     fileprivate let stepSize: Int64
 
@@ -20,9 +20,24 @@ public struct MaintenanceJob: Sendable {
                 ORDER BY created_at LIMIT 5000),
             removed AS (DELETE FROM assignment_batches AS b USING old WHERE b.id = old.id RETURNING b.id)
             SELECT count(*) FROM removed
-            """), stepSize: 5000)
+            """)(), stepSize: 5000)
 
-    public static let all = [forgetBatches]
+    /// - Parameter time: How long answers are kept for requests that may be repeated.
+    public static func forgetAnswers(after time: Duration) -> MaintenanceJob {
+        MaintenanceJob(
+            name: "forget_answers", interval: min(.seconds(60), time),
+            step: Statement(
+                """
+                WITH old AS (
+                    SELECT key, entry FROM idempotency_keys
+                    WHERE created_at < now() - $1::bigint * interval '1 millisecond'
+                    ORDER BY created_at LIMIT 1000),
+                removed AS (
+                    DELETE FROM idempotency_keys AS k USING old
+                    WHERE k.key = old.key AND k.entry = old.entry RETURNING true)
+                SELECT count(*) FROM removed
+                """)(.int8(time.wholeMilliseconds)), stepSize: 1000)
+    }
 }
 
 extension Fetch<SourceID> {
@@ -77,6 +92,6 @@ public struct Maintain: Transaction {
 
     /// - Returns: Whether there may be more to do.
     public func run(on connection: inout Connection) throws -> Bool {
-        try connection.run(job.step()).first { try $0.next(Int64.self) }! >= job.stepSize
+        try connection.run(job.step).first { try $0.next(Int64.self) }! >= job.stepSize
     }
 }

@@ -27,7 +27,7 @@ import Testing
     func sameContact() {
         var batch = Batch([update(1), registration, update(1), update(2)])
         #expect(batch.commands.count == 2)
-        let isAdded = batch.add(update(1))
+        let isAdded = batch.add(AssignmentRequest(update(1)))
         #expect(!isAdded && batch.commands.count == 2 && batch.contacts == [ContactID(1)])
     }
 
@@ -37,7 +37,7 @@ import Testing
         var batch = Batch([staffChange, registration])
         #expect(batch.commands.count == 1)
         #expect(batch.staffChange != nil)
-        let isAdded = batch.add(registration)
+        let isAdded = batch.add(AssignmentRequest(registration))
         #expect(!isAdded && batch.registrations.isEmpty)
     }
 }

@@ -413,4 +413,55 @@ import Testing
             }
         }
     }
+
+    @Test(
+        "A connection that is cut during COMMIT and a repetition with the same key make one change",
+        arguments: [CommitProxy.Cut.beforeServerCommits, .afterServerCommitted])
+    func repetition(cut: CommitProxy.Cut) async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            try await addDesk(psql)
+            let host = try #require(try await psql.query("SHOW unix_socket_directories").first?.first)
+            let folder = try ScratchDirectory.makeSubdirectory("proxy")
+            let registration = Idempotency<ContactDetails>(IdempotencyKey("c", fingerprint: "f")) { details in
+                KeptAnswer(status: 201, body: "\(details.contact.id)")
+            }
+            let creation = Idempotency<Source>(IdempotencyKey("s", fingerprint: "f")) { source in
+                KeptAnswer(status: 201, body: "\(source.id)")
+            }
+            func answers(cut: CommitProxy.Cut?) async throws -> [KeptAnswer?] {
+                var answers: [KeptAnswer?] = []
+                for isRegistration in [true, false] {
+                    // Not READ COMMITTED.
+                    let proxy = try CommitProxy(host: host, folder: folder, cut: cut, request: "COMMIT\0")
+                    defer { proxy.stop() }
+                    let change: (inout CRM.Configuration) -> Void = {
+                        $0.connection.url = database.url.replacing(host: folder)
+                        $0.requestTimeout = .seconds(3)
+                    }
+                    try await withCRM(on: database, change) { crm in
+                        if isRegistration {
+                            answers.append(
+                                try await crm.answer { crm.register(contact(nil), registration, completion: $0) }.kept)
+                        } else {
+                            answers.append(try? await crm.createSource(name: "s", description: nil, creation).kept)
+                        }
+                        #expect(!proxy.isArmed)
+                    }
+                }
+                return answers
+            }
+            let first = try await answers(cut: cut)
+            #expect(first[0] != nil && first[1] == nil, "the lane finds out; who creates is told that it is not known")
+            let second = try await answers(cut: nil)
+            #expect(second[0] == first[0] && second[1] != nil)
+            #expect(try await answers(cut: cut) == [first[0], nil])
+            #expect(try await psql.number("SELECT count(*) FROM contacts") == 1)
+            #expect(try await psql.number("SELECT count(*) FROM sources WHERE name = 's'") == 1)
+        }
+    }
+}
+
+extension Answered {
+    fileprivate var kept: KeptAnswer? { if case .kept(let answer, _) = self { answer } else { nil } }
 }

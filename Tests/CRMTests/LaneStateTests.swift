@@ -11,7 +11,7 @@ import Testing
         let identity = LeadIdentity(externalID: nil, phone: nil, email: nil)
         let command = AssignmentCommand.register(
             NewContact(sourceID: SourceID(source), identity: identity, leadName: nil, message: nil))
-        return LaneJob(command: command, deadline: .now + .seconds(60), reply: Reply(nil))
+        return LaneJob(request: AssignmentRequest(command), deadline: .now + .seconds(60), reply: Reply(nil))
     }
 
     private func sources(_ jobs: [LaneJob]) -> [Int64] {

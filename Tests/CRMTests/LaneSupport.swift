@@ -51,7 +51,16 @@ extension CRM {
         try await result { updateOperator(id, patch, completion: $0) }
     }
 
-    private func result<Value: Sendable>(_ start: (@escaping Completion<Value>) -> Void) async throws -> Value {
+    /// What came of an operation without a key.
+    private func result<Value: Sendable>(
+        _ start: (@escaping Completion<Answered<Value>>) -> Void
+    ) async throws -> Value {
+        let answered = try await answer(start)
+        guard case .fresh(let value) = answered else { preconditionFailure("there was no key") }
+        return value
+    }
+
+    func answer<Value: Sendable>(_ start: (@escaping Completion<Value>) -> Void) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in start { continuation.resume(with: $0) } }
     }
 }

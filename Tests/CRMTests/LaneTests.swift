@@ -118,6 +118,47 @@ import Testing
         }
     }
 
+    @Test(
+        "Those that come together and those that come alone do not make each other wait",
+        arguments: [(100, 4), (4, 100)])
+    func many(together: Int, alone: Int) async throws {
+        try await TestDatabase.with { database in
+            let psql = try Psql(database.url)
+            try await addDesk(psql)
+            try await withCRM(on: database, { $0.batchLimit = 8 }) { crm in
+                var tasks: [Task<ContactDetails, any Error>] = []
+                var many: Task<Int, any Error>?
+                try await whileGateIsHeld(crm, psql) {
+                    many = Task {
+                        let contacts = (0..<together).map {
+                            (contact(nil, message: "\($0)"), nil as Idempotency<ContactDetails>?)
+                        }
+                        return try await crm.register(contacts).count
+                    }
+                    try await eventually("the many queue") { crm.waitingCommands >= together }
+                    tasks = (0..<alone).map { _ in Task { try await crm.register(contact("1", message: nil)) } }
+                    try await eventually("the others queue") { crm.waitingCommands >= together + alone - 7 }
+                }
+                for task in tasks { _ = try await task.value }
+                #expect(try await many?.value == together)
+                // Transactions, by their times, until the last of either kind was in.
+                let rounds = try await psql.numbers(
+                    """
+                    SELECT max(t.number) FROM contacts AS c JOIN (
+                        SELECT created_at, row_number() OVER (ORDER BY created_at) AS number FROM contacts GROUP BY 1
+                    ) AS t USING (created_at)
+                    WHERE c.id > 1 GROUP BY c.message IS NULL ORDER BY c.message IS NULL
+                    """)
+                // Of 8 places in a batch those who come together have 2 at least, and the others 6.
+                #expect(together > alone ? rounds[1] <= 2 : rounds[0] <= 3, "\(rounds)")
+                #expect(
+                    try await psql.query("SELECT message FROM contacts WHERE message IS NOT NULL ORDER BY id")
+                        .compactMap { $0[0] }
+                        == (0..<together).map(String.init))
+            }
+        }
+    }
+
     @Test("What does not fit into the queue is refused at once, the rest is carried out")
     func boundedQueue() async throws {
         try await TestDatabase.with { database in
@@ -174,9 +215,9 @@ import Testing
             func register(within limit: Duration) -> Task<AssignmentOutcome, any Error> {
                 Task {
                     try await withCheckedThrowingContinuation { continuation in
-                        dispatcher.carryOut(.register(contact(nil)), deadline: .now + limit) {
-                            continuation.resume(with: $0)
-                        }
+                        let request = AssignmentRequest(.register(contact(nil)))
+                        let reply = Reply<AssignmentOutcome> { continuation.resume(with: $0) }
+                        dispatcher.carryOut(LaneJob(request: request, deadline: .now + limit, reply: reply))
                     }
                 }
             }

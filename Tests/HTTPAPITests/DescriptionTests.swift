@@ -61,7 +61,9 @@ import Testing
             } else if case .array(let elements) = example {
                 for element in elements { expect(element, isOf: schema["items"]!) }
             } else if let properties = schema["properties"] {
-                #expect(example.members.map(\.name) == properties.members.map(\.name), about)
+                let required = Set(schema["required"]?.elements.compactMap(\.text) ?? [])
+                let names = properties.members.map(\.name).filter { required.contains($0) || example[$0] != nil }
+                #expect(example.members.map(\.name) == names, about)
                 for member in example.members { expect(member.value, isOf: properties[member.name]!) }
             }
         }
@@ -71,6 +73,8 @@ import Testing
 
 extension JSON {
     fileprivate subscript(name: String) -> JSON? { members.first { $0.name == name }?.value }
+
+    fileprivate var elements: [JSON] { if case .array(let elements) = self { elements } else { [] } }
 
     fileprivate var text: String? {
         guard case .string(let text) = self else { return nil }

@@ -47,7 +47,12 @@ public enum JSON: Sendable, Hashable {
 
     /// The value as a document.
     public var data: Data {
-        get throws { try JSONEncoder().encode(self) }
+        get throws {
+            let encoder = JSONEncoder()
+            // The same text for the same value.
+            encoder.outputFormatting = .sortedKeys
+            return try encoder.encode(self)
+        }
     }
 }
 

@@ -27,6 +27,10 @@ struct AnswerHeader: Sendable {
     static let relatedLink = AnswerHeader(
         "Link", "RelatedLink", "The list of all contacts, if the lead has more than are embedded (RFC 8288).",
         ["type": "string"], example: "</api/v1/contacts?lead_id=1>; rel=\"related\"")
+    static let idempotencyReplayed = AnswerHeader(
+        "Idempotency-Replayed", "IdempotencyReplayed",
+        "The answer is that to an earlier request with this key; nothing was changed.",
+        ["type": "string", "const": "true"], example: nil)
     static let allow = AnswerHeader(
         "Allow", "Allow", "The methods that this path has.", isRequired: true, ["type": "string"],
         example: "POST, GET, HEAD")

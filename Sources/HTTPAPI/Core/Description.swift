@@ -59,7 +59,8 @@ struct Description {
             "summary": .string(route.summary),
         ]
         if let words = route.words { operation = operation.merging(["description": .string(words)]) }
-        let parameters = (route.parameters + [.requestID]).map { parameter in
+        let parameters = (route.parameters + (route.takesKey ? [.idempotencyKey] : []) + [.requestID]).map {
+            parameter in
             components.add(parameter.schema)
             return components.refer(to: .parameters, parameter.component, parameter.json)
         }
@@ -74,7 +75,7 @@ struct Description {
             ])
         }
         var responses: JSON = .object([
-            JSON.Member(name: "\(route.success.status.code)", value: success(route.success))
+            JSON.Member(name: "\(route.success.status.code)", value: success(of: route))
         ])
         for (status, codes) in Self.byStatus(route.errors) {
             responses = responses.merging(
@@ -83,7 +84,9 @@ struct Description {
         return operation.merging(["responses": responses])
     }
 
-    private mutating func success(_ success: Success) -> JSON {
+    private mutating func success(of route: Route) -> JSON {
+        let success = route.success
+        let own = success.headers + (route.takesKey ? [.idempotencyReplayed] : [])
         var content: JSON = [:]
         for alternative in success.content {
             components.add(alternative.schema)
@@ -96,7 +99,7 @@ struct Description {
                 ]))
         }
         var answer: JSON = [
-            "description": .string(success.words), "headers": headers(success.headers), "content": content,
+            "description": .string(success.words), "headers": headers(own), "content": content,
         ]
         if !success.links.isEmpty {
             let links = success.links.map { JSON.Member(name: $0.name, value: $0.json) }

@@ -14,6 +14,7 @@ enum Refusal: Error, Equatable {
     case malformedTarget
     case targetTooLong
     case unsupportedMediaType
+    case idempotencyKeyInvalid
     case invalid([Fault])
     /// A body that names another source than the path.
     case differentSource(inBody: SourceID, inPath: SourceID)
@@ -42,8 +43,10 @@ struct ErrorAnswer {
     init(code: ErrorCode, _ detail: String? = nil) {
         self.code = code
         self.detail = detail ?? code.meaning.detail
-        if code.mayBeRetried { headers[.retryAfter] = "1" }
+        if code.mayBeRetried { inviteRetry() }
     }
+
+    mutating func inviteRetry() { headers[.retryAfter] = "1" }
 
     private init(_ refusal: Refusal) {
         switch refusal {
@@ -56,6 +59,7 @@ struct ErrorAnswer {
         case .malformedTarget: self.init(code: .malformedTarget)
         case .targetTooLong: self.init(code: .uriTooLong)
         case .unsupportedMediaType: self.init(code: .unsupportedMediaType)
+        case .idempotencyKeyInvalid: self.init(code: .idempotencyKeyInvalid)
         case .invalid(let faults):
             self.init(code: .invalidRequest)
             self.faults = faults
@@ -74,6 +78,8 @@ struct ErrorAnswer {
         case .operatorInactive(let id): self.init(code: .operatorInactive, "Operator \(id) is not active")
         case .operatorFull(let id): self.init(code: .operatorFull, "Operator \(id) has no room for another contact")
         case .contactClosed(let id): self.init(code: .contactClosed, "Contact \(id) is closed")
+        case .idempotencyKeyReused: self.init(code: .idempotencyKeyReused)
+        case .idempotencyInFlight: self.init(code: .idempotencyInFlight)
         case .rejected: self.init(code: .rejected)
         case .unavailable(.queueFull): self.init(code: .queueFull)
         case .unavailable(.deadline): self.init(code: .deadline)

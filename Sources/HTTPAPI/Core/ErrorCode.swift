@@ -9,6 +9,7 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     case malformedBody = "malformed_body"
     case sourceMismatch = "source_mismatch"
     case sourceNameTaken = "source_name_taken"
+    case idempotencyKeyInvalid = "idempotency_key_invalid"
     case crossSite = "cross_site"
     case notFound = "not_found"
     case operatorNotFound = "operator_not_found"
@@ -19,6 +20,7 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     case operatorInactive = "operator_inactive"
     case operatorFull = "operator_full"
     case contactClosed = "contact_closed"
+    case idempotencyInFlight = "idempotency_in_flight"
     case rejected
     case requestTimeout = "request_timeout"
     case bodyTooLarge = "body_too_large"
@@ -27,6 +29,7 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     case unsupportedMediaType = "unsupported_media_type"
     case hostNotAllowed = "host_not_allowed"
     case invalidRequest = "invalid_request"
+    case idempotencyKeyReused = "idempotency_key_reused"
     case internalError = "internal_error"
     case tooManyConnections = "too_many_connections"
     case queueFull = "queue_full"
@@ -81,6 +84,11 @@ public enum ErrorCode: String, CaseIterable, Sendable {
             Meaning(
                 status: .badRequest, detail: "Source with name 'Telegram Bot #1' already exists",
                 whatHappened: "Another source has this name.", whatToDo: "Choose another name.")
+        case .idempotencyKeyInvalid:
+            Meaning(
+                status: .badRequest, detail: "Idempotency-Key must be 1 to 255 visible ASCII characters",
+                whatHappened: "`Idempotency-Key` is empty, too long, there twice, or has other characters.",
+                whatToDo: "Send a UUID, for example, bare or in quotation marks.")
         case .crossSite:
             Meaning(
                 status: .forbidden, detail: "A page of another site may not change anything here",
@@ -127,6 +135,11 @@ public enum ErrorCode: String, CaseIterable, Sendable {
                 status: .conflict, detail: "Contact 7 is closed",
                 whatHappened: "A closed contact was to go to an operator.",
                 whatToDo: "Reopen it with `{\"status\": \"active\"}` first, or in the same request.")
+        case .idempotencyInFlight:
+            Meaning(
+                status: .conflict, detail: "The first request with this Idempotency-Key is still under way",
+                whatHappened: "The same request was sent before, and was not answered within `REQUEST_TIMEOUT`.",
+                whatToDo: "Send it again with the same key: it gets the first one's answer once there is one.")
         case .rejected:
             Meaning(
                 status: .conflict, detail: "The change conflicts with what is stored and was not made",
@@ -143,7 +156,8 @@ public enum ErrorCode: String, CaseIterable, Sendable {
         case .bodyTooLarge:
             Meaning(
                 status: .contentTooLarge, detail: "The body must not be larger than 1 MiB",
-                whatHappened: "The body is larger than 1 MiB.", whatToDo: "Send less at once.")
+                whatHappened: "The body is larger than 1 MiB, or 8 MiB for many contacts.",
+                whatToDo: "Send less at once.")
         case .uriTooLong:
             Meaning(
                 status: .uriTooLong, detail: "The URL must not be longer than 16 KiB",
@@ -171,6 +185,11 @@ public enum ErrorCode: String, CaseIterable, Sendable {
                     Up to 100 faults are listed; if there are more, one entry of type `too_many_errors` says so.
                     """,
                 whatToDo: "Mend what the list names: `loc` says where, `msg` what.")
+        case .idempotencyKeyReused:
+            Meaning(
+                status: .unprocessableContent, detail: "The Idempotency-Key was used for another request",
+                whatHappened: "An earlier request with this key had another method, path or body.",
+                whatToDo: "Take a new key for each request that is not a repetition.")
         case .internalError:
             Meaning(
                 status: .internalServerError, detail: "Internal Server Error",
@@ -226,7 +245,10 @@ public enum ErrorCode: String, CaseIterable, Sendable {
                 status: .serviceUnavailable,
                 detail: "The database did not confirm in time; the change may or may not have been made",
                 whatHappened: "The connection to the database broke while the change was committed.",
-                whatToDo: "Look whether the change was made before you send it again: it could count twice.")
+                whatToDo: """
+                    With an `Idempotency-Key`, send it again with the same key. Without, look whether the change was made \
+                    first: it could count twice.
+                    """)
         }
     }
 }

@@ -40,6 +40,9 @@ struct Misfit: Error, Equatable {
     static func tooLong(_ limit: Int) -> Misfit {
         Misfit("string_too_long", "String should have at most \(limit) characters")
     }
+    static func tooFew(_ count: Int, least: Int) -> Misfit {
+        Misfit("too_short", "List should have at least \(least) item after validation, not \(count)")
+    }
     static func tooMany(_ count: Int, limit: Int) -> Misfit {
         Misfit("too_long", "List should have at most \(limit) items after validation, not \(count)")
     }

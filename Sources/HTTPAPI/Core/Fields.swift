@@ -101,6 +101,29 @@ struct Fields {
         return values
     }
 
+    /// A required list of objects each of which is refused by itself.
+    mutating func entries<Element: JSONReadable>(
+        _ name: String, of: Element.Type, in range: ClosedRange<Int>
+    ) -> [Result<Element, Refusal>] {
+        let array = Conversion<[JSON]>(
+            placeholder: [],
+            schema: {
+                .array(of: Element.bodySchema, upTo: range.upperBound)
+                    .adding(["minItems": .integer(Int64(range.lowerBound))])
+            }
+        ) { json throws(Misfit) in
+            guard case .array(let elements) = json else { throw .noList }
+            guard elements.count >= range.lowerBound else { throw .tooFew(elements.count, least: range.lowerBound) }
+            guard elements.count <= range.upperBound else { throw .tooMany(elements.count, limit: range.upperBound) }
+            return elements
+        }
+        return required(name, array).enumerated().map { index, element in
+            var fields = Fields(element, at: location + [.name(name), .index(index)])
+            let value = Element(&fields)
+            return fields.faults.entries.isEmpty ? .success(value) : .failure(.invalid(fields.faults.entries))
+        }
+    }
+
     private mutating func describe(
         _ name: String, _ schema: Schema, _ words: String?, _ keywords: JSON = [:], isRequired: Bool = false
     ) {

@@ -23,6 +23,7 @@ struct Input {
     private let request: Request?
     private let pathParameters: [PathTemplate.Parameter]
     private let query: [QueryItem]
+    private let bytes: ByteBuffer
     private let json: JSON?
     private var faults = Faults()
     /// The parameters of the query that the operation has.
@@ -35,6 +36,7 @@ struct Input {
         request = nil
         pathParameters = []
         query = []
+        bytes = ByteBuffer()
         json = nil
     }
 
@@ -45,6 +47,7 @@ struct Input {
         self.request = request
         pathParameters = parameters
         query = try QueryItem.items(of: request.query)
+        bytes = body
         json = route.body == nil ? nil : try Self.json(of: request, body)
     }
 
@@ -65,6 +68,14 @@ struct Input {
 
     /// What the client accepts.
     var accept: Accept { Accept(request?.headers ?? [:]) }
+
+    /// By what a repetition of the request is known.
+    ///
+    /// - Throws: ``Refusal/idempotencyKeyInvalid``.
+    func key() throws(Refusal) -> IdempotencyKey? {
+        guard let request else { return nil }
+        return try IdempotencyKey(request, body: bytes)
+    }
 
     /// A parameter of the path.
     mutating func path<Value>(

@@ -1,5 +1,6 @@
 import CRM
 import HTTPTypes
+import Model
 import NIOCore
 
 /// Who may call an operation: whose key has this scope.
@@ -31,6 +32,8 @@ final class Route: Sendable {
     let words: String?
     let parameters: [Parameter]
     let body: Input.Body?
+    /// The largest body that is read, in bytes.
+    let bodyLimit: Int
     let success: Success
     /// The errors that only this operation and some others have.
     private let ownErrors: [ErrorCode]
@@ -59,8 +62,25 @@ final class Route: Sendable {
         self.init(
             method, path, operationID, scope: scope, isProbe: isProbe, summary, words, errors: errors, reads: reads,
             success: answers.success
-        ) { api, value in
+        ) { api, value, _ in
             .task { answers.respond(try await handle(api, value)) }
+        }
+    }
+
+    /// An operation that may be asked for again and is done once.
+    ///
+    /// - Parameter handle: Does it, with what was read without fault, and with a key if the request has one.
+    convenience init<Value: Sendable, Output: Sendable>(
+        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope,
+        _ summary: String, _ words: String? = nil, errors: [ErrorCode] = [], bodyLimit: Int = Input.maximumBodySize,
+        reads: @escaping @Sendable (inout Input) -> Value, answers: Answer<Output>,
+        handleOnce: @escaping @Sendable (HTTPAPI, Value, Idempotency<Output>?) async throws -> Answered<Output>
+    ) {
+        self.init(
+            method, path, operationID, scope: scope, isProbe: false, summary, words, errors: errors,
+            bodyLimit: bodyLimit, reads: reads, success: answers.success
+        ) { api, value, key in
+            .task { answers.response(to: try await handleOnce(api, value, answers.idempotency(key))) }
         }
     }
 
@@ -74,34 +94,40 @@ final class Route: Sendable {
         self.init(
             method, path, operationID, scope: scope, isProbe: isProbe, summary, words, errors: errors, reads: reads,
             success: answers.success
-        ) { api, value in
+        ) { api, value, _ in
             .done(answers.respond(try handle(api, value)))
         }
     }
 
     /// An operation that is a command for the lane.
     ///
-    /// - Parameter command: Hands it over, with what was read without fault.
+    /// - Parameter command: Hands it over, with what was read without fault, and with a key if the request has one.
     convenience init<Value: Sendable, Output: Sendable>(
         _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope,
         _ summary: String, _ words: String? = nil, errors: [ErrorCode] = [],
         reads: @escaping @Sendable (inout Input) -> Value, answers: Answer<Output>,
-        command: @escaping @Sendable (HTTPAPI, Value, @escaping Completion<Output>) throws -> Void
+        command:
+            @escaping @Sendable (
+                HTTPAPI, Value, Idempotency<Output>?, @escaping Completion<Answered<Output>>
+            ) throws -> Void
     ) {
         self.init(
             method, path, operationID, scope: scope, isProbe: false, summary, words, errors: errors, reads: reads,
             success: answers.success
-        ) { api, value in
+        ) { api, value, key in
             .command { completion in
-                try command(api, value) { result in completion(result.map { output in { answers.respond(output) } }) }
+                try command(api, value, answers.idempotency(key)) { result in
+                    completion(result.map { answered in { answers.response(to: answered) } })
+                }
             }
         }
     }
 
     private init<Value>(
         _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope, isProbe: Bool,
-        _ summary: String, _ words: String?, errors: [ErrorCode], reads: @escaping @Sendable (inout Input) -> Value,
-        success: Success, work: @escaping @Sendable (HTTPAPI, Value) throws -> Work
+        _ summary: String, _ words: String?, errors: [ErrorCode], bodyLimit: Int = Input.maximumBodySize,
+        reads: @escaping @Sendable (inout Input) -> Value, success: Success,
+        work: @escaping @Sendable (HTTPAPI, Value, IdempotencyKey?) throws -> Work
     ) {
         self.method = method
         self.path = path
@@ -114,12 +140,14 @@ final class Route: Sendable {
         _ = reads(&input)
         parameters = input.parameters
         body = input.body
+        self.bodyLimit = bodyLimit
         self.success = success
         ownErrors = errors
         handler = { api, input, route in
+            let key = route.takesKey ? try input.key() : nil
             let value = reads(&input)
             try input.check(for: route)
-            return try work(api, value)
+            return try work(api, value, key)
         }
     }
 
@@ -150,6 +178,12 @@ final class Route: Sendable {
 
     var isReading: Bool { method == .get }
 
+    /// Whether to read the body takes so long that it is done by a task.
+    var hasLargeBody: Bool { bodyLimit > Input.maximumBodySize }
+
+    /// Whether an `Idempotency-Key` makes it count once.
+    var takesKey: Bool { method == .post && isOfAPI }
+
     /// Every error that there may be.
     var errors: [ErrorCode] {
         var codes: [ErrorCode] = [
@@ -162,6 +196,7 @@ final class Route: Sendable {
         if isOfAPI {
             codes += [.invalidRequest, .queueFull, .deadline, .databaseUnavailable, .databaseOverloaded, .shuttingDown]
             if !isReading { codes += [.rejected, .outcomeUnknown] }
+            if takesKey { codes += [.idempotencyKeyInvalid, .idempotencyKeyReused, .idempotencyInFlight] }
         }
         return codes + ownErrors
     }
@@ -197,6 +232,14 @@ struct Parameter: Sendable {
         ]
         self.json = example.map { json.merging(["example": $0]) } ?? json
     }
+
+    /// What every `POST` of the API takes.
+    static let idempotencyKey = Parameter(
+        .header, "Idempotency-Key", String.schema, component: "IdempotencyKey",
+        """
+        Makes the request count once: the same request with the same key gets the first answer again. 1 to 255 visible \
+        ASCII characters, bare or in quotation marks; a new one, as a UUID, for each request that is not a repetition.
+        """, example: "8e03978e-40d5-43dd-bc93-6894a57f9324")
 
     /// What every operation takes.
     static let requestID = Parameter(
@@ -241,34 +284,5 @@ struct Link: Sendable {
     init(_ name: String, to operationID: String, body: JSON) {
         self.name = name
         json = ["operationId": .string(operationID), "requestBody": body]
-    }
-}
-
-/// How what a handler gives becomes an answer, and how that is described.
-struct Answer<Output>: Sendable {
-    let success: Success
-    let respond: @Sendable (Output) -> Response
-
-    static func json(
-        _: Output.Type, _ words: String, status: HTTPResponse.Status = .ok, example: JSON, links: [Link] = []
-    ) -> Self where Output: JSONEncodable {
-        let content = Success.Content(mediaType: "application/json", schema: Output.schema, example: example)
-        return Self(success: Success(status: status, words: words, links: links, content: [content])) {
-            .json($0, status: status)
-        }
-    }
-}
-
-extension Answer<Response> {
-    /// What a handler makes itself.
-    static func response(_ words: String, headers: [AnswerHeader] = [], _ content: Success.Content...) -> Self {
-        Self(success: Success(status: .ok, words: words, headers: headers, content: content)) { $0 }
-    }
-
-    /// A page of a list, as ``PageRequest`` answers it.
-    static func list<Element: JSONEncodable>(of _: Element.Type, _ words: String, example: JSON) -> Self {
-        response(
-            words, headers: [.link],
-            Success.Content(mediaType: "application/json", schema: .array(of: Element.schema), example: example))
     }
 }

@@ -1,0 +1,121 @@
+import Assignment
+public import Model
+public import Postgres
+
+enum IdempotencyStatements {
+    /// What is kept of these keys and entries, with the place of each: the entry itself, and 0, which says what request the
+    /// key is for.
+    static let kept = Statement(
+        """
+        SELECT n.place, k.fingerprint, k.entry = n.entry AND k.status IS NOT NULL, k.status, k.body
+        FROM unnest($1::text[], $2::integer[]) WITH ORDINALITY AS n (key, entry, place)
+        CROSS JOIN LATERAL (
+            SELECT * FROM idempotency_keys AS k WHERE k.key = n.key AND k.entry = ANY (ARRAY[0, n.entry]) OFFSET 0
+        ) AS k
+        """)
+
+    /// The answers of entries, and for each request that has them a row of its own, which the first of them makes.
+    /// A key that somebody else took since the snapshot ends the transaction with 40001.
+    static let keep = Statement(
+        """
+        INSERT INTO idempotency_keys (key, entry, fingerprint, status, body)
+        SELECT * FROM unnest($1::text[], $2::integer[], $3::text[], $4::integer[], $5::text[])
+        UNION ALL
+        SELECT DISTINCT key, 0, fingerprint, NULL::integer, NULL
+        FROM unnest($1, $2, $3) AS n (key, entry, fingerprint) WHERE entry > 0
+        ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO NOTHING
+        """)
+
+    static func keep(_ answers: [(key: IdempotencyKey, answer: KeptAnswer)]) -> Query {
+        keep(
+            .textArray(answers.map(\.key.key)), .int4Array(answers.map(\.key.entry)),
+            .textArray(answers.map(\.key.fingerprint)), .int4Array(answers.map { Int32($0.answer.status) }),
+            .textArray(answers.map(\.answer.body)))
+    }
+
+    static let begin = Statement(unprepared: "BEGIN ISOLATION LEVEL READ COMMITTED")
+    /// Others who write queue behind the transaction, and others with the key behind one that stands still.
+    static let limits = Statement(
+        "SELECT set_config('lock_timeout', '1s', true), set_config('idle_in_transaction_session_timeout', '5s', true)")
+    /// Answers a row if the key was free. Waits for one who has it and has not committed.
+    static let claim = Statement(
+        """
+        INSERT INTO idempotency_keys (key, entry, fingerprint) VALUES ($1::text, 0, $2::text)
+        ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO NOTHING RETURNING true
+        """)
+    static let fill = Statement(
+        "UPDATE idempotency_keys SET status = $2::integer, body = $3::text WHERE key = $1::text AND entry = 0")
+    static let commit = Statement(unprepared: "COMMIT")
+}
+
+/// Finds what is kept of requests.
+///
+/// - Returns: By the places of the keys, from 0 on: the answer, or ``CRMError/idempotencyKeyReused``. What is not there is
+///   to be done.
+func keptAnswers(
+    of keys: [IdempotencyKey], on connection: inout Connection
+) throws -> [Int: Result<KeptAnswer, CRMError>] {
+    var found: [Int: Result<KeptAnswer, CRMError>] = [:]
+    let query = IdempotencyStatements.kept(.textArray(keys.map(\.key)), .int4Array(keys.map(\.entry)))
+    _ = try connection.run(query).map { row in
+        let place = Int(try row.next(Int64.self)) - 1
+        let fingerprint: String = try row.next()
+        let isAnswer: Bool = try row.next()
+        let (status, body): (Int32?, String?) = (try row.next(), try row.next())
+        if fingerprint != keys[place].fingerprint {
+            found[place] = .failure(.idempotencyKeyReused)
+        } else if isAnswer, let status, let body {
+            found[place] = .success(KeptAnswer(status: Int(status), body: body))
+        }
+    }
+    return found
+}
+
+/// A write that changes no load, done once however often it is asked for.
+public struct KeyedWrite<Value: Sendable>: Transaction {
+    public let isRepeatable = false
+    private let write: Fetch<Value>
+    private let idempotency: Idempotency<Value>
+
+    /// - Parameter write: Answers one row.
+    public init(_ write: Fetch<Value>, _ idempotency: Idempotency<Value>) {
+        self.write = write
+        self.idempotency = idempotency
+    }
+
+    /// - Throws: ``PostgresError``; ``CRMError/idempotencyKeyReused``; ``CRMError/idempotencyInFlight`` if another
+    ///   transaction has had the key for a second.
+    public func run(on connection: inout Connection) throws -> Answered<Value> {
+        let key = idempotency.key
+        while true {
+            if try claim(key, on: &connection) {
+                let value = try connection.run(write.query).map(write.decode)[0]
+                let answer = idempotency.answer(value)
+                let fill = IdempotencyStatements.fill(.text(key.key), .int4(Int32(answer.status)), .text(answer.body))
+                _ = try connection.run([fill, IdempotencyStatements.commit()], committing: true)
+                return .kept(answer, isReplay: false)
+            }
+            if let kept = try keptAnswers(of: [key], on: &connection)[0] {
+                let answer = try kept.get()
+                // That it is there does not say that it is safe: see decision 26.
+                let write = BatchStatements.mark(
+                    .uuid(high: .random(in: .min ... .max), low: .random(in: .min ... .max)), .int4(0))
+                _ = try connection.run([write, IdempotencyStatements.commit()], committing: true)
+                return .kept(answer, isReplay: true)
+            }
+            // Its time has come between the two.
+            try connection.rollBack()
+        }
+    }
+
+    private func claim(_ key: IdempotencyKey, on connection: inout Connection) throws -> Bool {
+        do {
+            let claim = IdempotencyStatements.claim(.text(key.key), .text(key.fingerprint))
+            return try connection.run([IdempotencyStatements.begin(), IdempotencyStatements.limits(), claim])[2]
+                .count
+                > 0
+        } catch PostgresError.server(let error) where error.kind == .locked {
+            throw CRMError.idempotencyInFlight
+        }
+    }
+}
