@@ -10,11 +10,12 @@ extension CRM {
         carryOut(.register(contact)) { completion($0.map(\.contact)) }
     }
 
-    /// Closes, reopens or transfers a contact, or changes its message. A place that this frees goes to the oldest
+    /// Closes, reopens or transfers a contact, or changes its message or priority. A place that this frees goes to the oldest
     /// who waits for it, in the same transaction.
     ///
     /// Fails with ``CRMError/contactNotFound(_:)``; for a transfer ``CRMError/operatorNotFound(_:)``,
-    /// ``CRMError/operatorInactive(_:)``, ``CRMError/operatorFull(_:)``, ``CRMError/contactClosed(_:)``.
+    /// ``CRMError/operatorInactive(_:)``, ``CRMError/operatorFull(_:)``, ``CRMError/sourceShareFull(_:_:)``,
+    /// ``CRMError/contactClosed(_:)``.
     public func updateContact(_ id: ContactID, _ patch: ContactPatch, completion: @escaping Completion<ContactDetails>)
     {
         guard patch != ContactPatch() else { return complete(completion) { try await self.contact(id) } }

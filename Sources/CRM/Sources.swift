@@ -5,8 +5,13 @@ import Store
 
 extension CRM {
     /// - Throws: ``CRMError/sourceNameTaken(_:)``.
-    public func createSource(name: String, description: String?) async throws -> Source {
-        try await namingSource(name) { try await run(Fetch<Source>.add(name: name, description: description))[0] }
+    public func createSource(
+        name: String, description: String?, strategy: Strategy = .weightedRandom, isSticky: Bool = false
+    ) async throws -> Source {
+        try await namingSource(name) {
+            try await run(
+                Fetch<Source>.add(name: name, description: description, strategy: strategy, isSticky: isSticky))[0]
+        }
     }
 
     public func sources(_ page: Page) async throws -> Listing<Source> {
@@ -21,10 +26,14 @@ extension CRM {
     /// Changes a source; `nil` leaves a field as it is.
     ///
     /// - Throws: ``CRMError/sourceNotFound(_:)``, ``CRMError/sourceNameTaken(_:)``.
-    public func updateSource(_ id: SourceID, name: String?, description: String?) async throws -> Source {
+    public func updateSource(
+        _ id: SourceID, name: String?, description: String?, strategy: Strategy? = nil, isSticky: Bool? = nil
+    ) async throws -> Source {
         try await namingSource(name ?? "") {
-            try await run(Fetch<Source>.update(id, name: name, description: description))
-                .first ?? { throw CRMError.sourceNotFound(id) }()
+            try await run(
+                Fetch<Source>.update(
+                    id, name: name, description: description, strategy: strategy, isSticky: isSticky)
+            ).first ?? { throw CRMError.sourceNotFound(id) }()
         }
     }
 
