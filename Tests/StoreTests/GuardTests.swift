@@ -122,6 +122,22 @@ import Testing
         }
     }
 
+    @Test("A recount puts counters right, also those past a limit that was lowered, and the guards hold again")
+    func repair() async throws {
+        try await withDesk { psql, database in
+            try await psql.query("INSERT INTO contacts (lead_id, source_id, operator_id) VALUES (1, 1, 2)")
+            try await psql.query(
+                "INSERT INTO operator_source_weights (source_id, operator_id, max_load) VALUES (1, 2, 1)")
+            try await psql.query("UPDATE distribution_counts SET active_count = 0")
+            var connection = try Connection(ConnectionConfiguration(url: database.url))
+            try CounterRepair.run(on: &connection)
+            #expect(try differences(database) == [])
+            await #expect(throws: Psql.Failure.self) {
+                try await psql.query("INSERT INTO contacts (lead_id, source_id, operator_id) VALUES (1, 1, 2)")
+            }
+        }
+    }
+
     @Test("Each change of operator or status is an event, in order; others are none")
     func events() async throws {
         try await withDesk { psql, _ in
