@@ -55,6 +55,7 @@ let package = Package(
                 .embedInCode("sql/migrations/0009_maintenance.sql"),
                 .embedInCode("sql/migrations/0010_phones_as_copied.sql"),
                 .embedInCode("sql/migrations/0011_idempotency_keys.sql"),
+                .embedInCode("sql/migrations/0012_strategies.sql"),
                 .embedInCode("sql/roles.sql"),
             ],
             swiftSettings: settings),

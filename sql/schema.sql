@@ -6,7 +6,7 @@ CREATE SCHEMA reporting;
 
 COMMENT ON SCHEMA reporting IS 'Views for reports. Times are in the session''s time zone.';
 
-CREATE FUNCTION public.add_to_distribution_counts(source_ids bigint[], operator_ids bigint[], changes bigint[]) RETURNS void
+CREATE FUNCTION public.add_to_distribution_counts(source_ids bigint[], operator_ids bigint[], changes bigint[], active_changes bigint[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
 BEGIN
@@ -20,8 +20,9 @@ BEGIN
     ORDER BY d.source_id, d.operator_id
     ON CONFLICT (source_id, (COALESCE(operator_id, 0))) DO NOTHING;
 
-    UPDATE public.distribution_counts c SET contacts_count = c.contacts_count + d.change
-    FROM unnest(source_ids, operator_ids, changes) AS d (source_id, operator_id, change)
+    UPDATE public.distribution_counts c
+    SET contacts_count = c.contacts_count + d.change, active_count = c.active_count + d.active_change
+    FROM unnest(source_ids, operator_ids, changes, active_changes) AS d (source_id, operator_id, change, active_change)
     WHERE c.source_id = d.source_id AND COALESCE(c.operator_id, 0) = COALESCE(d.operator_id, 0);
 END
 $$;
@@ -47,8 +48,11 @@ BEGIN
           WHERE status = 'active' AND operator_id IS NOT NULL GROUP BY operator_id) AS d
     HAVING count(*) > 0;
 
-    PERFORM public.add_to_distribution_counts(array_agg(source_id), array_agg(operator_id), array_agg(change))
-    FROM (SELECT source_id, operator_id, -count(*) AS change FROM deleted GROUP BY source_id, operator_id) AS d
+    PERFORM public.add_to_distribution_counts(
+        array_agg(source_id), array_agg(operator_id), array_agg(change), array_agg(active_change))
+    FROM (SELECT source_id, operator_id, -count(*) AS change,
+              -count(operator_id) FILTER (WHERE status = 'active') AS active_change
+          FROM deleted GROUP BY source_id, operator_id) AS d
     HAVING count(*) > 0;
     RETURN NULL;
 END
@@ -64,11 +68,13 @@ BEGIN
           WHERE status = 'active' AND operator_id IS NOT NULL GROUP BY operator_id) AS d
     HAVING count(*) > 0;
 
-    INSERT INTO public.distribution_counts AS c (source_id, operator_id, contacts_count)
-    SELECT source_id, operator_id, count(*) FROM inserted GROUP BY source_id, operator_id
+    INSERT INTO public.distribution_counts AS c (source_id, operator_id, contacts_count, active_count)
+    SELECT source_id, operator_id, count(*), count(operator_id) FILTER (WHERE status = 'active')
+    FROM inserted GROUP BY source_id, operator_id
     ORDER BY source_id, operator_id
     ON CONFLICT (source_id, (COALESCE(operator_id, 0)))
-    DO UPDATE SET contacts_count = c.contacts_count + EXCLUDED.contacts_count;
+    DO UPDATE SET contacts_count = c.contacts_count + EXCLUDED.contacts_count,
+        active_count = c.active_count + EXCLUDED.active_count;
 
     INSERT INTO public.contact_events (contact_id, source_id, operator_id, status, created_at)
     SELECT id, source_id, operator_id, status,
@@ -111,11 +117,14 @@ BEGIN
           GROUP BY operator_id HAVING sum(change) <> 0) AS d
     HAVING count(*) > 0;
 
-    PERFORM public.add_to_distribution_counts(array_agg(source_id), array_agg(operator_id), array_agg(change))
-    FROM (SELECT source_id, operator_id, sum(change)::bigint AS change
-          FROM (SELECT source_id, operator_id, 1 AS change FROM after_update
-                UNION ALL SELECT source_id, operator_id, -1 FROM before_update) AS c
-          GROUP BY source_id, operator_id HAVING sum(change) <> 0) AS d
+    PERFORM public.add_to_distribution_counts(
+        array_agg(source_id), array_agg(operator_id), array_agg(change), array_agg(active_change))
+    FROM (SELECT source_id, operator_id, sum(change)::bigint AS change, sum(active_change)::bigint AS active_change
+          FROM (SELECT source_id, operator_id, 1 AS change,
+                    (status = 'active' AND operator_id IS NOT NULL)::integer AS active_change FROM after_update
+                UNION ALL SELECT source_id, operator_id, -1,
+                    -(status = 'active' AND operator_id IS NOT NULL)::integer FROM before_update) AS c
+          GROUP BY source_id, operator_id HAVING sum(change) <> 0 OR sum(active_change) <> 0) AS d
     HAVING count(*) > 0;
 
     INSERT INTO public.contact_events (contact_id, source_id, operator_id, status, created_at)
@@ -126,6 +135,24 @@ BEGIN
     WHERE (a.source_id, a.operator_id, a.status) IS DISTINCT FROM (b.source_id, b.operator_id, b.status)
     ORDER BY a.id;
     RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION public.distribution_counts_refuse_overload() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    allowed integer;
+BEGIN
+    SELECT w.max_load INTO allowed FROM public.operator_source_weights AS w
+    WHERE w.source_id = NEW.source_id AND w.operator_id = NEW.operator_id;
+    IF NEW.active_count > allowed THEN
+        RAISE EXCEPTION 'operator % cannot hold % active contacts of source %: max_load of the weight is %',
+            NEW.operator_id, NEW.active_count, NEW.source_id, allowed
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'distribution_counts_no_overload', TABLE = TG_TABLE_NAME,
+                  SCHEMA = TG_TABLE_SCHEMA;
+    END IF;
+    RETURN NEW;
 END
 $$;
 
@@ -196,6 +223,8 @@ CREATE TABLE public.contacts (
     message text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone,
+    priority integer DEFAULT 0 NOT NULL,
+    CONSTRAINT contacts_priority_check CHECK (((priority >= 0) AND (priority <= 9))),
     CONSTRAINT contacts_status_check CHECK ((status = ANY (ARRAY['active'::text, 'closed'::text])))
 );
 
@@ -204,6 +233,8 @@ COMMENT ON TABLE public.contacts IS 'Messages of leads to sources, each given to
 COMMENT ON COLUMN public.contacts.operator_id IS 'Who has the contact; an active contact without an operator waits.';
 
 COMMENT ON COLUMN public.contacts.status IS 'active: counts towards the operator''s load, or waits; closed: neither.';
+
+COMMENT ON COLUMN public.contacts.priority IS '0 to 9. Of those who wait the highest comes first, then the smallest id.';
 
 ALTER TABLE public.contacts ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME public.contacts_id_seq
@@ -218,11 +249,15 @@ CREATE TABLE public.distribution_counts (
     source_id bigint NOT NULL,
     operator_id bigint,
     contacts_count bigint NOT NULL,
+    active_count integer DEFAULT 0 NOT NULL,
+    CONSTRAINT distribution_counts_active_count_check CHECK ((active_count >= 0)),
     CONSTRAINT distribution_counts_contacts_count_check CHECK ((contacts_count >= 0))
 )
 WITH (fillfactor='50');
 
 COMMENT ON TABLE public.distribution_counts IS 'Contacts of each source by operator, whatever their status; kept by triggers.';
+
+COMMENT ON COLUMN public.distribution_counts.active_count IS 'Those of them that are active and have an operator; kept by triggers, and held to the weight''s max_load.';
 
 CREATE TABLE public.idempotency_keys (
     key text NOT NULL COLLATE pg_catalog."C",
@@ -280,12 +315,23 @@ CREATE TABLE public.operator_source_weights (
     source_id bigint NOT NULL,
     weight integer DEFAULT 1 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    max_load integer,
+    credit bigint,
+    given_at timestamp with time zone,
+    CONSTRAINT operator_source_weights_max_load_check CHECK ((max_load >= 1)),
     CONSTRAINT operator_source_weights_weight_check CHECK ((weight >= 1))
-);
+)
+WITH (fillfactor='50');
 
 COMMENT ON TABLE public.operator_source_weights IS 'Who takes the contacts of a source, and in what shares.';
 
-COMMENT ON COLUMN public.operator_source_weights.weight IS 'The chance of being picked is weight / sum of the weights of those available at that moment.';
+COMMENT ON COLUMN public.operator_source_weights.weight IS 'The share of the source''s contacts is weight / sum of the weights of those available at that moment.';
+
+COMMENT ON COLUMN public.operator_source_weights.max_load IS 'The most active contacts of the source that the operator may hold; NULL: only the operator''s own max_load counts.';
+
+COMMENT ON COLUMN public.operator_source_weights.credit IS 'For smooth_weighted: what is owed, of which a contact takes the sum of weights; NULL for who was not available last.';
+
+COMMENT ON COLUMN public.operator_source_weights.given_at IS 'For smooth_weighted and least_loaded: when the operator was last given a contact of the source.';
 
 ALTER TABLE public.operator_source_weights ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME public.operator_source_weights_id_seq
@@ -337,10 +383,17 @@ CREATE TABLE public.sources (
     id bigint NOT NULL,
     name text NOT NULL,
     description text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    strategy text DEFAULT 'weighted_random'::text NOT NULL,
+    sticky boolean DEFAULT false NOT NULL,
+    CONSTRAINT sources_strategy_check CHECK ((strategy = ANY (ARRAY['weighted_random'::text, 'smooth_weighted'::text, 'least_loaded'::text])))
 );
 
 COMMENT ON TABLE public.sources IS 'Where contacts come from: bots, forms, mailboxes.';
+
+COMMENT ON COLUMN public.sources.strategy IS 'By what contacts go to those who are available: weighted_random, smooth_weighted or least_loaded.';
+
+COMMENT ON COLUMN public.sources.sticky IS 'Whether a lead who comes back goes to the operator of their last contact, if that one may have it.';
 
 ALTER TABLE public.sources ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME public.sources_id_seq
@@ -522,22 +575,24 @@ CREATE VIEW reporting.integrity AS
           GROUP BY contacts.operator_id) c ON ((c.operator_id = o.id)))
   WHERE (o.current_load <> COALESCE(c.n, (0)::bigint))
 UNION ALL
- SELECT 'distribution count'::text AS counter,
+ SELECT k.counter,
     COALESCE(d.source_id, c.source_id) AS source_id,
     COALESCE(d.operator_id, c.operator_id) AS operator_id,
-    COALESCE(d.contacts_count, (0)::bigint) AS kept,
-    COALESCE(c.n, (0)::bigint) AS counted
-   FROM (public.distribution_counts d
+    k.kept,
+    k.counted
+   FROM ((public.distribution_counts d
      FULL JOIN ( SELECT contacts.source_id,
             contacts.operator_id,
-            count(*) AS n
+            count(*) AS n,
+            count(contacts.operator_id) FILTER (WHERE (contacts.status = 'active'::text)) AS active
            FROM public.contacts
           GROUP BY contacts.source_id, contacts.operator_id) c ON (((c.source_id = d.source_id) AND (COALESCE(c.operator_id, (0)::bigint) = COALESCE(d.operator_id, (0)::bigint)))))
-  WHERE (COALESCE(d.contacts_count, (0)::bigint) <> COALESCE(c.n, (0)::bigint));
+     CROSS JOIN LATERAL ( VALUES ('distribution count'::text,COALESCE(d.contacts_count, (0)::bigint),COALESCE(c.n, (0)::bigint)), ('share load'::text,(COALESCE(d.active_count, 0))::bigint,COALESCE(c.active, (0)::bigint))) k(counter, kept, counted))
+  WHERE (k.kept <> k.counted);
 
 COMMENT ON VIEW reporting.integrity IS 'Counters that differ from a recount: empty when all is well. Counts every contact, seconds for ten million: a check that trusted a counter would be none.';
 
-COMMENT ON COLUMN reporting.integrity.counter IS 'Which counter: operator load or distribution count.';
+COMMENT ON COLUMN reporting.integrity.counter IS 'Which counter: operator load, distribution count or share load.';
 
 COMMENT ON COLUMN reporting.integrity.source_id IS 'The source it counts for; NULL for a load.';
 
@@ -686,6 +741,10 @@ CREATE INDEX contacts_lead_id_idx ON public.contacts USING btree (lead_id, id);
 
 CREATE INDEX contacts_operator_id_idx ON public.contacts USING btree (operator_id, status, id);
 
+CREATE INDEX contacts_queue_idx ON public.contacts USING btree (source_id, priority DESC, id) WHERE ((status = 'active'::text) AND (operator_id IS NULL));
+
+COMMENT ON INDEX public.contacts_queue_idx IS 'Who is first in the queue of a source: AssignmentStatements.waiting.';
+
 CREATE INDEX contacts_source_id_idx ON public.contacts USING btree (source_id, status, id);
 
 CREATE INDEX contacts_waiting_idx ON public.contacts USING btree (source_id, id) WHERE ((status = 'active'::text) AND (operator_id IS NULL));
@@ -709,6 +768,10 @@ CREATE TRIGGER contacts_inserted AFTER INSERT ON public.contacts REFERENCING NEW
 CREATE TRIGGER contacts_truncated AFTER TRUNCATE ON public.contacts FOR EACH STATEMENT EXECUTE FUNCTION public.contacts_truncated();
 
 CREATE TRIGGER contacts_updated AFTER UPDATE ON public.contacts REFERENCING OLD TABLE AS before_update NEW TABLE AS after_update FOR EACH STATEMENT EXECUTE FUNCTION public.contacts_updated();
+
+CREATE TRIGGER distribution_counts_no_overload_on_insert AFTER INSERT ON public.distribution_counts FOR EACH ROW WHEN ((new.active_count > 0)) EXECUTE FUNCTION public.distribution_counts_refuse_overload();
+
+CREATE TRIGGER distribution_counts_no_overload_on_update BEFORE UPDATE ON public.distribution_counts FOR EACH ROW WHEN ((new.active_count > old.active_count)) EXECUTE FUNCTION public.distribution_counts_refuse_overload();
 
 CREATE TRIGGER operators_load_is_counted_on_insert BEFORE INSERT ON public.operators FOR EACH ROW WHEN ((new.current_load <> 0)) EXECUTE FUNCTION public.operators_refuse_load_by_hand();
 
@@ -743,7 +806,7 @@ GRANT USAGE ON SCHEMA public TO leads_crm_service;
 GRANT USAGE ON SCHEMA reporting TO leads_crm_reporting;
 GRANT USAGE ON SCHEMA reporting TO leads_crm_service;
 
-REVOKE ALL ON FUNCTION public.add_to_distribution_counts(source_ids bigint[], operator_ids bigint[], changes bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.add_to_distribution_counts(source_ids bigint[], operator_ids bigint[], changes bigint[], active_changes bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.add_to_loads(operator_ids bigint[], changes bigint[]) FROM PUBLIC;
 
@@ -754,6 +817,8 @@ REVOKE ALL ON FUNCTION public.contacts_inserted() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.contacts_truncated() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.contacts_updated() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION public.distribution_counts_refuse_overload() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.operators_refuse_load_by_hand() FROM PUBLIC;
 

@@ -1,4 +1,4 @@
-import Distribution
+public import Distribution
 public import Model
 
 /// What a batch leads to: the answers, true once the changes are durable, and the changes.
@@ -23,8 +23,16 @@ public struct Changes: Sendable, Equatable {
         public let id: ContactID
         public let operatorID: OperatorID?
         public let status: ContactStatus
+        public let priority: Int32
         /// `nil` leaves the message as it is.
         public let message: String?
+    }
+
+    /// What a strategy remembers of an operator.
+    public struct Turn: Sendable, Equatable {
+        public let sourceID: SourceID
+        public let operatorID: OperatorID
+        public let turn: Desk.Turn
     }
 
     public internal(set) var addedLeads: [Lead] = []
@@ -35,6 +43,8 @@ public struct Changes: Sendable, Equatable {
     public internal(set) var addedContacts: [Contact] = []
     /// The operators whose load changes, in id order.
     public internal(set) var changedLoads: [OperatorID] = []
+    /// What strategies are to remember anew, by source and operator.
+    public internal(set) var turns: [Turn] = []
     /// How many of the moves let in a contact that waited and that no command names.
     public internal(set) var admitted = 0
 
@@ -70,57 +80,56 @@ private struct Decider {
     private let placements: [ContactID: Desk.Placement]
     private var desk: Desk
     private var leads: LeadBook
+    /// Whether one of the sources is.
+    private let isSticky: Bool
+    /// In id order those of a lead's contacts that the batch names or adds, if one of the sources is sticky.
+    private var contactsOfLead: [LeadID: [ContactID]] = [:]
 
     private enum Step {
         case done(Result<AssignmentOutcome, CRMError>)
         case added(Contact)
-        case updated(ContactID, ContactPatch)
+        case updated(ContactID, ContactPatch, Result<Desk.Placement, Desk.Refusal>)
     }
 
     init(_ snapshot: Snapshot, seed: UInt64) {
         self.snapshot = snapshot
-        let waiting = snapshot.waiting.mapValues { Desk.Placement(sourceID: $0, operatorID: nil, isActive: true) }
-        placements = waiting.merging(
+        placements = snapshot.waiting.merging(
             snapshot.contacts.mapValues {
                 Desk.Placement(
                     sourceID: $0.contact.sourceID, operatorID: $0.contact.operatorID,
-                    isActive: $0.contact.status == .active)
+                    isActive: $0.contact.status == .active, priority: $0.contact.priority)
             }
         ) { $1 }
         desk = Desk(
             capacities: snapshot.operators.mapValues {
                 Desk.Capacity(isActive: $0.isActive, maxLoad: $0.maxLoad, currentLoad: $0.currentLoad)
-            }, shares: snapshot.shares, placements: placements, unread: snapshot.unread, seed: seed)
+            }, shares: snapshot.shares, strategies: snapshot.strategies, turns: snapshot.turns, rooms: snapshot.rooms,
+            placements: placements, unread: snapshot.unread, clock: snapshot.clock, seed: seed)
         leads = LeadBook(snapshot.leads)
+        isSticky = snapshot.sources.values.contains(where: \.isSticky)
+        guard isSticky else { return }
+        for named in snapshot.contacts.values.sorted(by: { $0.contact.id < $1.contact.id }) {
+            contactsOfLead[named.lead.id, default: []].append(named.contact.id)
+        }
     }
 
     mutating func decide(_ batch: Batch, _ ids: [NewIDs]) -> Decision {
         var ids = ids.makeIterator()
-        let steps = batch.commands.map { step(for: $0, &ids) }
-        let results = desk.carryOut(
-            steps.compactMap { step in
-                switch step {
-                case .done: nil
-                case .added(let contact): .register(contact.id, contact.sourceID)
-                case .updated(let id, let patch):
-                    .update(id, isActive: patch.status.map { $0 == .active }, operatorID: patch.operatorID)
-                }
-            })
+        desk.admitWaiting()
+        let steps = batch.commands.map { carryOut($0, &ids) }
         var changes = Changes()
         var messages: [ContactID: String] = [:]
-        var remaining = results.makeIterator()
         var answers: [Result<AssignmentOutcome, CRMError>] = []
         for step in steps {
             switch step {
             case .done(let answer): answers.append(answer)
             case .added(var contact):
-                _ = remaining.next()
                 contact.operatorID = desk.placements[contact.id]!.operatorID
                 changes.addedContacts.append(contact)
                 answers.append(
                     .success(details(contact, leads.leads[contact.leadID]!, snapshot.sources[contact.sourceID]!)))
-            case .updated(let id, let patch):
-                answers.append(answer(to: patch, of: id, remaining.next()!, &messages))
+            case .updated(let id, let patch, let result):
+                answers.append(answer(to: patch, of: id, result, &messages))
             }
         }
         // A change of staff is answered with what it led to.
@@ -130,31 +139,57 @@ private struct Decider {
             let placement = desk.placements[id]!
             return Changes.Move(
                 id: id, operatorID: placement.operatorID, status: placement.isActive ? .active : .closed,
-                message: messages[id])
+                priority: placement.priority, message: messages[id])
         }
         changes.admitted = moved.keys.count { snapshot.contacts[$0] == nil }
         changes.addedLeads = leads.added.sorted().map { leads.leads[$0]! }
         changes.filledLeads = leads.filled.sorted().map { leads.leads[$0]! }
         changes.changedLoads = desk.capacities.filter { $1.currentLoad != snapshot.operators[$0]!.currentLoad }
             .keys.sorted()
+        changes.turns = desk.turns.keys.sorted().flatMap { source in
+            desk.turns[source]!.filter { $1 != snapshot.turns[source]?[$0] }
+                .map { Changes.Turn(sourceID: source, operatorID: $0, turn: $1) }
+                .sorted { $0.operatorID < $1.operatorID }
+        }
         return Decision(answers: answers, changes: changes, backlog: desk.backlog)
     }
 
-    private mutating func step(for command: AssignmentCommand, _ ids: inout IndexingIterator<[NewIDs]>) -> Step {
+    private mutating func carryOut(_ command: AssignmentCommand, _ ids: inout IndexingIterator<[NewIDs]>) -> Step {
         switch command {
         case .register(let new):
             let ids = ids.next()!
-            guard snapshot.sources[new.sourceID] != nil else {
+            guard let source = snapshot.sources[new.sourceID] else {
                 return .done(.failure(.sourceNotFound(new.sourceID)))
             }
+            let leadID = leads.lead(for: new, newID: ids.lead, now: snapshot.now)
+            // None of its rules can refuse it.
+            _ = desk.carryOut(
+                .register(
+                    ids.contact, source.id, priority: new.priority,
+                    preferring: source.isSticky ? lastOperator(of: leadID) : nil))
+            if isSticky { contactsOfLead[leadID, default: []].append(ids.contact) }
             return .added(
                 Contact(
-                    id: ids.contact, leadID: leads.lead(for: new, newID: ids.lead, now: snapshot.now),
-                    sourceID: new.sourceID, operatorID: nil, status: .active, message: new.message,
-                    createdAt: snapshot.now, updatedAt: nil))
-        case .updateContact(let id, let patch): return .updated(id, patch)
+                    id: ids.contact, leadID: leadID, sourceID: source.id, operatorID: nil, status: .active,
+                    message: new.message, priority: new.priority, createdAt: snapshot.now, updatedAt: nil))
+        case .updateContact(let id, let patch):
+            let change = Desk.Change.update(
+                id, isActive: patch.status.map { $0 == .active }, operatorID: patch.operatorID,
+                priority: patch.priority)
+            return .updated(id, patch, desk.carryOut(change))
         case .admitWaiting, .updateOperator, .setDistribution: return .done(.success(.admission))
         }
+    }
+
+    /// The operator of the lead's newest contact that has one, as things stand within the batch.
+    private func lastOperator(of lead: LeadID) -> OperatorID? {
+        let last = snapshot.lastContacts[lead]
+        if let newest = contactsOfLead[lead]?.last(where: { desk.placements[$0]?.operatorID != nil }),
+            newest >= last?.contact ?? newest
+        {
+            return desk.placements[newest]!.operatorID
+        }
+        return last?.operatorID
     }
 
     private func answer(
@@ -162,7 +197,7 @@ private struct Decider {
         _ messages: inout [ContactID: String]
     ) -> Result<AssignmentOutcome, CRMError> {
         switch result {
-        case .failure(let refusal): return .failure(CRMError(refusal, contact: id, patch))
+        case .failure(let refusal): return .failure(CRMError(refusal, contact: id, at: placements[id]?.sourceID, patch))
         case .success(let placement):
             let named = snapshot.contacts[id]!
             var contact = named.contact
@@ -173,6 +208,7 @@ private struct Decider {
             contact.operatorID = desk.placements[id]!.operatorID
             contact.status = placement.isActive ? .active : .closed
             contact.message = messages[id] ?? contact.message
+            contact.priority = placement.priority
             return .success(details(contact, named.lead, named.source))
         }
     }
@@ -200,13 +236,14 @@ private struct Decider {
 }
 
 extension CRMError {
-    fileprivate init(_ refusal: Desk.Refusal, contact: ContactID, _ patch: ContactPatch) {
+    fileprivate init(_ refusal: Desk.Refusal, contact: ContactID, at source: SourceID?, _ patch: ContactPatch) {
         switch refusal {
         case .contactNotFound: self = .contactNotFound(contact)
         case .contactClosed: self = .contactClosed(contact)
         case .operatorNotFound: self = .operatorNotFound(patch.operatorID!)
         case .operatorInactive: self = .operatorInactive(patch.operatorID!)
         case .operatorFull: self = .operatorFull(patch.operatorID!)
+        case .shareFull: self = .sourceShareFull(patch.operatorID!, source!)
         }
     }
 }

@@ -110,7 +110,7 @@ extension Snapshot {
         for id in locked.operators { operators[id] = nil }
         shares = shares.mapValues { $0.filter { !locked.operators.contains($0.operatorID) } }
         contacts = contacts.filter { !locked.contacts.contains($0) && !locked.sources.contains($1.contact.sourceID) }
-        waiting = waiting.filter { !locked.contacts.contains($0) && !locked.sources.contains($1) }
+        waiting = waiting.filter { !locked.contacts.contains($0) && !locked.sources.contains($1.sourceID) }
         unread = unread.filter { !locked.sources.contains($0.key) }
     }
 }

@@ -33,11 +33,12 @@ extension CRM {
         }
     }
 
-    /// Closes, reopens or transfers a contact, or changes its message. A place that this frees goes to the oldest
+    /// Closes, reopens or transfers a contact, or changes its message or priority. A place that this frees goes to the oldest
     /// who waits for it, in the same transaction.
     ///
     /// Fails with ``CRMError/contactNotFound(_:)``; for a transfer ``CRMError/operatorNotFound(_:)``,
-    /// ``CRMError/operatorInactive(_:)``, ``CRMError/operatorFull(_:)``, ``CRMError/contactClosed(_:)``.
+    /// ``CRMError/operatorInactive(_:)``, ``CRMError/operatorFull(_:)``, ``CRMError/sourceShareFull(_:_:)``,
+    /// ``CRMError/contactClosed(_:)``.
     public func updateContact(
         _ id: ContactID, _ patch: ContactPatch, completion: @escaping Completion<Answered<ContactDetails>>
     ) {

@@ -6,10 +6,13 @@ import Store
 extension CRM {
     /// - Throws: ``CRMError/sourceNameTaken(_:)``.
     public func createSource(
-        name: String, description: String?, _ idempotency: Idempotency<Source>? = nil
+        name: String, description: String?, strategy: Strategy = .weightedRandom, isSticky: Bool = false,
+        _ idempotency: Idempotency<Source>? = nil
     ) async throws -> Answered<Source> {
         try await namingSource(name) {
-            try await run(Fetch<Source>.add(name: name, description: description), idempotency)
+            try await run(
+                Fetch<Source>.add(name: name, description: description, strategy: strategy, isSticky: isSticky),
+                idempotency)
         }
     }
 
@@ -25,10 +28,14 @@ extension CRM {
     /// Changes a source; `nil` leaves a field as it is.
     ///
     /// - Throws: ``CRMError/sourceNotFound(_:)``, ``CRMError/sourceNameTaken(_:)``.
-    public func updateSource(_ id: SourceID, name: String?, description: String?) async throws -> Source {
+    public func updateSource(
+        _ id: SourceID, name: String?, description: String?, strategy: Strategy? = nil, isSticky: Bool? = nil
+    ) async throws -> Source {
         try await namingSource(name ?? "") {
-            try await run(Fetch<Source>.update(id, name: name, description: description))
-                .first ?? { throw CRMError.sourceNotFound(id) }()
+            try await run(
+                Fetch<Source>.update(
+                    id, name: name, description: description, strategy: strategy, isSticky: isSticky)
+            ).first ?? { throw CRMError.sourceNotFound(id) }()
         }
     }
 

@@ -143,7 +143,7 @@ struct DemoTraffic {
         let contact = newContact(at: arrival.source, sourceID)
         let leadID = leads.lead(for: contact, newID: newLead, now: time)
         let lead = leads.leads[leadID]!
-        _ = desk.carryOut([.register(id, sourceID)])
+        _ = desk.carryOut(.register(id, sourceID))
         var step = Step(time: time)
         if leadID == newLead || lead.updatedAt == time { step.lead = (lead, leadID == newLead) }
         let placement = desk.placements[id]!
@@ -160,7 +160,7 @@ struct DemoTraffic {
     }
 
     private mutating func close(_ contact: ContactID, at time: Timestamp) -> Step {
-        _ = desk.carryOut([.update(contact, isActive: false, operatorID: nil)])
+        _ = desk.carryOut(.update(contact, isActive: false, operatorID: nil))
         var step = Step(time: time, moved: [(contact, desk.placements[contact]!)])
         admit(into: &step)
         return step

@@ -146,14 +146,16 @@ enum DiagnosisStatements {
             WHERE s.matters AND current_setting(s.name) <> s.safe
             """)
 
-    /// Triggers of `sql/migrations/0001_initial.sql` that do not fire for everybody.
+    /// The triggers that count and refuse, as far as they do not fire for everybody.
     static let triggers = Statement(
         unprepared: """
             SELECT e.table_name, e.name, t.tgname IS NOT NULL
             FROM (VALUES
                 ('contacts', 'contacts_inserted'), ('contacts', 'contacts_updated'), ('contacts', 'contacts_deleted'),
                 ('contacts', 'contacts_truncated'), ('operators', 'operators_no_overload'),
-                ('operators', 'operators_load_is_counted_on_update'), ('operators', 'operators_load_is_counted_on_insert')
+                ('operators', 'operators_load_is_counted_on_update'), ('operators', 'operators_load_is_counted_on_insert'),
+                ('distribution_counts', 'distribution_counts_no_overload_on_insert'),
+                ('distribution_counts', 'distribution_counts_no_overload_on_update')
             ) AS e (table_name, name)
             LEFT JOIN pg_trigger AS t ON t.tgrelid = to_regclass(e.table_name) AND t.tgname = e.name
             WHERE COALESCE(t.tgenabled, 'D') NOT IN ('O', 'A')

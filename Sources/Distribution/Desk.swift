@@ -36,55 +36,93 @@ public struct Desk: Sendable {
         public let sourceID: SourceID
         public internal(set) var operatorID: OperatorID?
         public internal(set) var isActive: Bool
+        public internal(set) var priority: Int32
 
-        public init(sourceID: SourceID, operatorID: OperatorID?, isActive: Bool) {
+        public init(sourceID: SourceID, operatorID: OperatorID?, isActive: Bool, priority: Int32 = 0) {
             self.sourceID = sourceID
             self.operatorID = operatorID
             self.isActive = isActive
+            self.priority = priority
         }
 
         var isWaiting: Bool { isActive && operatorID == nil }
     }
 
+    /// What a strategy remembers of an operator at a source.
+    public struct Turn: Sendable, Equatable {
+        /// For ``Strategy/smoothWeighted``: what is owed to the operator, of which a contact takes the sum of weights. `nil`
+        /// for who was not available when it last chose.
+        public internal(set) var credit: Int64?
+        /// When the operator was last given a contact of the source; `nil`: never.
+        public internal(set) var givenAt: Timestamp?
+
+        public init(credit: Int64? = nil, givenAt: Timestamp? = nil) {
+            self.credit = credit
+            self.givenAt = givenAt
+        }
+    }
+
     public private(set) var capacities: [OperatorID: Capacity]
     public let shares: [SourceID: [Share]]
+    let strategies: [SourceID: Strategy]
+    /// What those strategies remember that ask for it, of all operators of their sources.
+    public internal(set) var turns: [SourceID: [OperatorID: Turn]]
+    /// How many more contacts of a source an operator may hold, where the weight says so.
+    public private(set) var rooms: [SourceID: [OperatorID: Int32]]
     private let sourcesOfOperator: [OperatorID: [SourceID]]
     public internal(set) var placements: [ContactID: Placement]
-    /// Ids in ascending order. One that was given away or closed since is passed over when it comes to the front.
-    private var waiting: [SourceID: ArraySlice<ContactID>]
-    /// The last contact of which it is known that all who wait before it are known; `nil`: all are.
-    private let horizon: ContactID?
+    /// In queue order. One that was given away, closed or moved since is passed over when it comes to the front.
+    private var waiting: [SourceID: ArraySlice<QueuePlace>]
+    /// The last place of which it is known that all who wait before it are known; `nil`: all are.
+    private let horizon: QueuePlace?
     /// The sources at which somebody waits, or may wait, behind the horizon.
     private var unread: Set<SourceID> = []
-    /// The operators who may be owed to somebody behind the horizon: nobody new gets them.
+    /// The operators who may be owed to somebody behind the horizon: nobody behind it gets them.
     private var owed: Set<OperatorID> = []
-    private var generator: SplitMix64
+    /// When the last contact was given, later than any before.
+    private var clock: Timestamp
+    var generator: SplitMix64
 
     /// - Parameters:
     ///   - shares: For each source the operators who take its contacts.
-    ///   - placements: The contacts that will be changed, and those that may be let in, the oldest of each source.
+    ///   - strategies: Of the sources; ``Strategy/weightedRandom`` without an entry.
+    ///   - turns: What their strategies remember, also of operators who are not available.
+    ///   - rooms: How many more contacts of a source an operator may hold; without an entry only `maxLoad` counts.
+    ///   - placements: The contacts that will be changed, and those that may be let in, the first in each source's queue.
     ///   - unread: The sources at which more contacts wait than `placements` has, each with the last one that it has.
+    ///   - clock: Later than any contact was given so far, so that the order in which they are can be remembered.
     ///   - seed: Decides every random choice.
     public init(
-        capacities: [OperatorID: Capacity], shares: [SourceID: [Share]], placements: [ContactID: Placement],
-        unread: [SourceID: ContactID] = [:], seed: UInt64
+        capacities: [OperatorID: Capacity], shares: [SourceID: [Share]], strategies: [SourceID: Strategy] = [:],
+        turns: [SourceID: [OperatorID: Turn]] = [:], rooms: [SourceID: [OperatorID: Int32]] = [:],
+        placements: [ContactID: Placement], unread: [SourceID: QueuePlace] = [:],
+        clock: Timestamp = Timestamp(microsecondsSince2000: 0), seed: UInt64
     ) {
         self.capacities = capacities
         self.shares = shares
+        self.strategies = strategies
+        self.turns = turns
+        self.rooms = rooms
         self.placements = placements
+        self.clock = clock
         sourcesOfOperator = shares.reduce(into: [:]) { sources, entry in
             for share in entry.value { sources[share.operatorID, default: []].append(entry.key) }
         }
-        let waiting = Dictionary(grouping: placements.filter(\.value.isWaiting).keys) { placements[$0]!.sourceID }
-            .mapValues { $0.sorted()[...] }
+        let waiting = Dictionary(grouping: placements.filter(\.value.isWaiting)) { $0.value.sourceID }
+            .mapValues { $0.map { QueuePlace(priority: $0.value.priority, contact: $0.key) }.sorted()[...] }
         let horizon = unread.values.min()
         self.horizon = horizon
         generator = SplitMix64(seed: seed)
         self.waiting = waiting
+        for (source, strategy) in strategies where strategy != .weightedRandom {
+            for share in shares[source, default: []] where turns[source]?[share.operatorID] == nil {
+                self.turns[source, default: [:]][share.operatorID] = Turn()
+            }
+        }
         guard let horizon else { return }
         for source in unread.keys { leaveBehind(source) }
-        for (source, contacts) in waiting where contacts.last! > horizon {
-            self.waiting[source] = contacts.prefix { $0 <= horizon }
+        for (source, places) in waiting where places.last! > horizon {
+            self.waiting[source] = places.prefix { $0 <= horizon }
             leaveBehind(source)
         }
     }
@@ -101,73 +139,97 @@ public struct Desk: Sendable {
     }
 
     private func hasRoom(at source: SourceID) -> Bool {
-        shares[source]?.contains { isAvailable($0.operatorID) } ?? false
+        shares[source]?.contains { isAvailable($0.operatorID, at: source) } ?? false
     }
 
-    /// Picks an available operator of the source with probability weight / sum of the available ones' weights.
-    ///
-    /// - Parameter isNew: Whether the contact comes now; then those who are owed to others are not available.
-    private mutating func pick(for source: SourceID, isNew: Bool) -> OperatorID? {
-        guard let shares = shares[source] else { return nil }
-        func isCandidate(_ id: OperatorID) -> Bool { isNew ? isOpen(id) : isAvailable(id) }
-        let sum = shares.reduce(Int64(0)) { isCandidate($1.operatorID) ? $0 + Int64($1.weight) : $0 }
-        guard sum > 0 else { return nil }
-        var ticket = Int64.random(in: 0..<sum, using: &generator)
-        for share in shares where isCandidate(share.operatorID) {
-            ticket -= Int64(share.weight)
-            if ticket < 0 { return share.operatorID }
-        }
-        return nil
+    private func isAvailable(_ id: OperatorID, at source: SourceID) -> Bool {
+        capacities[id]?.isAvailable ?? false && hasShareRoom(id, at: source)
     }
 
-    func isAvailable(_ id: OperatorID) -> Bool { capacities[id]?.isAvailable ?? false }
+    /// Whether the operator's weight at the source allows another of its contacts.
+    func hasShareRoom(_ id: OperatorID, at source: SourceID) -> Bool { rooms[source]?[id] ?? 1 > 0 }
 
-    /// Whether a contact that comes now may have the operator.
-    func isOpen(_ id: OperatorID) -> Bool { isAvailable(id) && !owed.contains(id) }
+    /// Whether whoever has this place may have the operator.
+    private func mayTake(_ id: OperatorID, at source: SourceID, _ place: QueuePlace) -> Bool {
+        isAvailable(id, at: source) && (!owed.contains(id) || place <= horizon!)
+    }
+
+    /// Whether a contact may have the operator now.
+    func mayTake(_ id: OperatorID, for contact: ContactID) -> Bool {
+        mayTake(id, at: placements[contact]!.sourceID, queuePlace(of: contact))
+    }
+
+    private func queuePlace(of contact: ContactID) -> QueuePlace {
+        QueuePlace(priority: placements[contact]!.priority, contact: contact)
+    }
 
     /// Gives an active contact to an operator who has room.
     mutating func give(_ contact: ContactID, to operatorID: OperatorID) {
-        capacities[operatorID]!.currentLoad += 1
+        let source = placements[contact]!.sourceID
         placements[contact]!.operatorID = operatorID
+        capacities[operatorID]!.currentLoad += 1
+        rooms[source]?[operatorID]? -= 1
+        if turns[source]?[operatorID] != nil {
+            clock = Timestamp(microsecondsSince2000: clock.microsecondsSince2000 + 1)
+            turns[source]![operatorID]!.givenAt = clock
+        }
     }
 
     /// Gives an active contact to one of its source's available operators, or lets it wait.
-    mutating func place(_ contact: ContactID) {
+    ///
+    /// - Parameter preferred: Who gets it if the source is theirs and they may have it.
+    mutating func place(_ contact: ContactID, preferring preferred: OperatorID? = nil) {
         let source = placements[contact]!.sourceID
-        if let operatorID = pick(for: source, isNew: true) { return give(contact, to: operatorID) }
-        if let horizon, contact > horizon { return leaveBehind(source) }
-        if let last = waiting[source]?.last, last > contact {
-            waiting[source]!.insert(contact, at: waiting[source]!.firstIndex { $0 > contact }!)
+        let place = queuePlace(of: contact)
+        if let preferred, mayTake(preferred, at: source, place),
+            shares[source]?.contains(where: { $0.operatorID == preferred }) ?? false
+        {
+            return give(contact, to: preferred)
+        }
+        if let operatorID = pick(for: source, place) { return give(contact, to: operatorID) }
+        if let horizon, place > horizon { return leaveBehind(source) }
+        if let last = waiting[source]?.last, last > place {
+            waiting[source]!.insert(place, at: waiting[source]!.firstIndex { $0 > place }!)
         } else {
-            waiting[source, default: []].append(contact)
+            waiting[source, default: []].append(place)
         }
     }
 
-    /// Takes one contact off an operator's load, and lets those in who wait for it.
-    mutating func free(_ operatorID: OperatorID) {
-        capacities[operatorID]?.currentLoad -= 1
-        if isAvailable(operatorID) { admitWaiting(at: sourcesOfOperator[operatorID] ?? []) }
+    /// By the source's strategy one of its operators whom the place may have.
+    private mutating func pick(for source: SourceID, _ place: QueuePlace) -> OperatorID? {
+        let candidates = shares[source, default: []].filter { mayTake($0.operatorID, at: source, place) }
+        return candidates.isEmpty ? nil : choose(among: candidates, at: source)
     }
 
-    /// Gives waiting contacts of these sources away, oldest first, as long as somebody has room for them.
-    mutating func admitWaiting(at sources: [SourceID]) {
+    /// Takes one contact of a source off an operator's load, and lets those in who wait for it.
+    mutating func free(_ operatorID: OperatorID, of source: SourceID) {
+        capacities[operatorID]?.currentLoad -= 1
+        rooms[source]?[operatorID]? += 1
+        if capacities[operatorID]?.isAvailable ?? false { admitWaiting(at: sourcesOfOperator[operatorID] ?? []) }
+    }
+
+    /// Gives waiting contacts of these sources away, in queue order, as long as somebody has room for them.
+    private mutating func admitWaiting(at sources: [SourceID]) {
         while true {
-            var oldest: (contact: ContactID, source: SourceID)?
+            var first: (place: QueuePlace, source: SourceID)?
             for source in sources {
-                while let contact = waiting[source]?.first, placements[contact]?.isWaiting != true {
-                    waiting[source]!.removeFirst()
-                }
-                guard let contact = waiting[source]?.first, oldest.map({ contact < $0.contact }) ?? true,
+                while let place = waiting[source]?.first, !isWaiting(at: place) { waiting[source]!.removeFirst() }
+                guard let place = waiting[source]?.first, first.map({ place < $0.place }) ?? true,
                     hasRoom(at: source)
                 else { continue }
-                oldest = (contact, source)
+                first = (place, source)
             }
-            guard let oldest, let operatorID = pick(for: oldest.source, isNew: false) else { return }
-            waiting[oldest.source]!.removeFirst()
-            give(oldest.contact, to: operatorID)
+            guard let first, let operatorID = pick(for: first.source, first.place) else { return }
+            waiting[first.source]!.removeFirst()
+            give(first.place.contact, to: operatorID)
         }
     }
 
-    /// Lets everybody in who waits although there is room: after a change of operators or shares.
-    mutating func admitWaiting() { admitWaiting(at: waiting.keys.sorted()) }
+    private func isWaiting(at place: QueuePlace) -> Bool {
+        placements[place.contact].map { $0.isWaiting && $0.priority == place.priority } ?? false
+    }
+
+    /// Lets everybody in who waits although there is room: to be called before the first change, so that none overtakes
+    /// a contact that the same operator could take.
+    public mutating func admitWaiting() { admitWaiting(at: waiting.keys.sorted()) }
 }

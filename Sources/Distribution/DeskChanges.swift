@@ -3,11 +3,11 @@ public import Model
 extension Desk {
     /// A wish to change where a contact stands.
     public enum Change: Sendable, Equatable {
-        /// A new contact under an id that nobody has yet.
-        case register(ContactID, SourceID)
-        /// Closes (`isActive` false) or reopens (true) a contact, or transfers it to `operatorID`, or both; `nil`
-        /// leaves that as it is.
-        case update(ContactID, isActive: Bool?, operatorID: OperatorID?)
+        /// A new contact under an id that nobody has yet. `preferring` gets it, if the source is theirs and they have room.
+        case register(ContactID, SourceID, priority: Int32 = 0, preferring: OperatorID? = nil)
+        /// Closes (`isActive` false) or reopens (true) a contact, or transfers it to `operatorID`, or both, and moves it in
+        /// the queue; `nil` leaves that as it is.
+        case update(ContactID, isActive: Bool?, operatorID: OperatorID?, priority: Int32? = nil)
     }
 
     /// Why a change was refused; nothing changed.
@@ -17,40 +17,40 @@ extension Desk {
         case operatorNotFound
         case operatorInactive
         case operatorFull
+        /// The operator holds as many contacts of the source as the weight allows.
+        case shareFull
     }
 
-    /// Carries out changes in order.
+    /// Carries out a change. A place that it frees goes to the first who waits for it, before the next change.
     ///
-    /// Whoever waits although there is room is let in first, so that no new contact overtakes one that the same
-    /// operator could take. A place that a change frees goes to the oldest who waits for it, before the next
-    /// one.
-    /// - Parameter changes: None names a contact that another one names.
-    /// - Returns: For each change where its contact stands after it, or why it was refused. A contact that was
-    ///   left waiting may be let in by a later one: ``placements`` tells how all ended.
-    public mutating func carryOut(_ changes: [Change]) -> [Result<Placement, Refusal>] {
-        admitWaiting()
-        return changes.map { change in
-            Result { () throws(Refusal) in try carryOut(change) }
-        }
+    /// - Parameter change: It names no contact that another one named.
+    /// - Returns: Where the contact stands after it, or why it was refused. A contact that was left waiting may be let in
+    ///   by a later one: ``placements`` tells how all ended.
+    public mutating func carryOut(_ change: Change) -> Result<Placement, Refusal> {
+        Result { () throws(Refusal) in try apply(change) }
     }
 
-    private mutating func carryOut(_ change: Change) throws(Refusal) -> Placement {
+    private mutating func apply(_ change: Change) throws(Refusal) -> Placement {
         switch change {
-        case .register(let contact, let source):
-            placements[contact] = Placement(sourceID: source, operatorID: nil, isActive: true)
-            place(contact)
-            return placements[contact]!
-        case .update(let contact, let isActive, let operatorID):
+        case .register(let contact, let source, let priority, let preferred):
+            placements[contact] = Placement(sourceID: source, operatorID: nil, isActive: true, priority: priority)
+            place(contact, preferring: preferred)
+        case .update(let contact, let isActive, let operatorID, let priority):
             guard let placement = placements[contact] else { throw .contactNotFound }
             let willBeActive = isActive ?? placement.isActive
             if let operatorID {
                 guard willBeActive else { throw .contactClosed }
                 try transfer(contact, from: placement, to: operatorID)
-            } else if willBeActive != placement.isActive {
-                if willBeActive { reopen(contact, from: placement) } else { close(contact, from: placement) }
             }
-            return placements[contact]!
+            placements[contact]!.priority = priority ?? placement.priority
+            if operatorID != nil { break }
+            if willBeActive != placement.isActive {
+                if willBeActive { reopen(contact, from: placement) } else { close(contact, from: placement) }
+            } else if placement.isWaiting, placements[contact] != placement {
+                place(contact)
+            }
         }
+        return placements[change.contact]!
     }
 
     private mutating func transfer(
@@ -60,20 +60,29 @@ extension Desk {
         guard let capacity = capacities[operatorID] else { throw .operatorNotFound }
         guard capacity.isActive else { throw .operatorInactive }
         guard capacity.isAvailable else { throw .operatorFull }
+        guard hasShareRoom(operatorID, at: placement.sourceID) else { throw .shareFull }
         placements[contact]!.isActive = true
         give(contact, to: operatorID)
-        if placement.isActive, let former = placement.operatorID { free(former) }
+        if placement.isActive, let former = placement.operatorID { free(former, of: placement.sourceID) }
     }
 
     private mutating func reopen(_ contact: ContactID, from placement: Placement) {
         placements[contact]!.isActive = true
-        if let former = placement.operatorID, isOpen(former) { return give(contact, to: former) }
+        if let former = placement.operatorID, mayTake(former, for: contact) { return give(contact, to: former) }
         placements[contact]!.operatorID = nil
         place(contact)
     }
 
     private mutating func close(_ contact: ContactID, from placement: Placement) {
         placements[contact]!.isActive = false
-        if let former = placement.operatorID { free(former) }
+        if let former = placement.operatorID { free(former, of: placement.sourceID) }
+    }
+}
+
+extension Desk.Change {
+    var contact: ContactID {
+        switch self {
+        case .register(let contact, _, _, _), .update(let contact, _, _, _): contact
+        }
     }
 }

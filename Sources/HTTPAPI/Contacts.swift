@@ -9,9 +9,9 @@ extension RouteGroup {
             Route(
                 .post, "/api/v1/contacts", "register_contact", scope: .register, "Register a contact",
                 """
-                The contact goes to one of the source's operators who are active and below their `max_load`, with a \
-                probability of weight over the sum of their weights. If there is none it waits. It belongs to the lead with \
-                the same external id, else phone, else email, else to a new lead.
+                The contact goes to one of the source's operators who are active and below their `max_load`, by the source's \
+                `strategy`. If there is none it waits: the highest `priority` is let in first, then the oldest. It belongs \
+                to the lead with the same external id, else phone, else email, else to a new lead.
                 """,
                 errors: [.sourceNotFound],
                 reads: {
@@ -59,10 +59,13 @@ extension RouteGroup {
                 .patch, "/api/v1/contacts/{contact_id}", "update_contact", scope: .operate,
                 "Close, reopen or transfer a contact",
                 """
-                404 if the contact or the operator named is not there; 409 if that operator is inactive or full, or the \
-                contact is closed. No way leads past `max_load`.
+                404 if the contact or the operator named is not there; 409 if that operator is inactive, full, or full of the \
+                source's contacts, or the contact is closed. No way leads past `max_load`.
                 """,
-                errors: [.contactNotFound, .operatorNotFound, .operatorInactive, .operatorFull, .contactClosed],
+                errors: [
+                    .contactNotFound, .operatorNotFound, .operatorInactive, .operatorFull, .sourceShareFull,
+                    .contactClosed,
+                ],
                 reads: { (id: $0.contactID(), patch: $0.body(ContactPatch.self, example: ["status": "closed"])) },
                 answers: .json(
                     ContactDetails.self, "The contact.",
@@ -97,7 +100,7 @@ extension Input {
 
     fileprivate mutating func contactFilter() -> ContactFilter {
         var filter = ContactFilter()
-        filter.status = query("status", .status, as: "StatusFilter", "Only contacts with this status.")
+        filter.status = query("status", .word, as: "StatusFilter", "Only contacts with this status.")
         filter.operatorID = query("operator_id", .id(), as: "OperatorFilter", "Only contacts of this operator.")
         filter.sourceID = query("source_id", .id(), as: "SourceFilter", "Only contacts of this source.")
         filter.leadID = query("lead_id", .id(), as: "LeadFilter", "Only contacts of this lead.")
@@ -124,7 +127,9 @@ extension NewContact: JSONReadable {
                     "lead_email", .text(upTo: 320),
                     "The lead's email. Looked up third, trimmed and in lower case.")),
             leadName: fields.optional("lead_name", .text(upTo: 255), "Kept if the lead has no name yet."),
-            message: fields.optional("message", .text(upTo: 65_536), "What the lead wrote."))
+            message: fields.optional("message", .text(upTo: 65_536), "What the lead wrote."),
+            priority: fields.required(
+                "priority", .priority, default: 0, "Of those who wait the highest is let in first, then the oldest."))
     }
 }
 
@@ -135,14 +140,15 @@ extension ContactPatch: JSONReadable {
     init(_ fields: inout Fields) {
         self.init(
             status: fields.optional(
-                "status", .status,
+                "status", .word,
                 """
                 `closed` frees the operator's place. `active` opens the contact again, as a new one would be: with the same \
                 operator if there is room, else with another, else it waits.
                 """),
             operatorID: fields.optional(
                 "operator_id", .id(), "The operator to transfer an active contact to."),
-            message: fields.optional("message", .text(upTo: 65_536), "Replaces the message."))
+            message: fields.optional("message", .text(upTo: 65_536), "Replaces the message."),
+            priority: fields.optional("priority", .priority, "Moves a contact that waits in the queue."))
     }
 }
 
@@ -165,7 +171,7 @@ extension Contact: JSONObject {
     static var example: JSON {
         [
             "id": 1, "lead_id": 1, "source_id": 1, "operator_id": 1, "status": "active",
-            "message": "Хочу узнать о продукте", "created_at": Timestamp.example, "updated_at": .null,
+            "message": "Хочу узнать о продукте", "created_at": Timestamp.example, "updated_at": .null, "priority": 0,
         ]
     }
 
@@ -180,6 +186,9 @@ extension Contact: JSONObject {
         visitor.member("message") { $0.message }
         visitor.member("created_at", "When the contact was registered.") { $0.createdAt }
         visitor.member("updated_at", "When the contact was last changed.") { $0.updatedAt }
+        visitor.member(
+            "priority", "Of those who wait the highest is let in first, then the oldest.", ["minimum": 0, "maximum": 9]
+        ) { $0.priority }
     }
 }
 

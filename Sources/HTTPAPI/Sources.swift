@@ -23,7 +23,9 @@ extension RouteGroup {
                         Link("contacts", to: "list_contacts", "source_id"),
                     ])
             ) { api, new, idempotency in
-                try await api.crm.createSource(name: new.name, description: new.description, idempotency)
+                try await api.crm.createSource(
+                    name: new.name, description: new.description, strategy: new.strategy, isSticky: new.isSticky,
+                    idempotency)
             },
             Route(
                 .get, "/api/v1/sources", "list_sources", scope: .read, "List the sources",
@@ -49,13 +51,14 @@ extension RouteGroup {
                 answers: .json(Source.self, "The source.", example: Source.example)
             ) { api, input in
                 try await api.crm.updateSource(
-                    input.id, name: input.patch.name, description: input.patch.description)
+                    input.id, name: input.patch.name, description: input.patch.description,
+                    strategy: input.patch.strategy, isSticky: input.patch.isSticky)
             },
             Route(
                 .post, "/api/v1/sources/{source_id}/distribution", "set_distribution", scope: .admin, "Set weights",
                 """
                 Creates or changes the weight of each operator named; the others stay. All or nothing. Waiting contacts of \
-                the source are let in, oldest first.
+                the source are let in, the first in the queue first.
                 """,
                 errors: [.sourceNotFound, .operatorNotFound, .sourceMismatch],
                 reads: { $0.weights() },
@@ -130,12 +133,16 @@ private struct DistributionRequest {
 struct NewSource: JSONReadable {
     let name: String
     let description: String?
+    let strategy: Strategy
+    let isSticky: Bool
 
     static let schemaName = "SourceCreate"
 
     init(_ fields: inout Fields) {
         name = fields.required("name", .text(upTo: 255), "Unique among the sources.")
         description = fields.optional("description", .text(upTo: 4096), "What the source is.")
+        strategy = fields.required("strategy", .word, default: .weightedRandom)
+        isSticky = fields.required("sticky", .boolean, default: false, Source.stickyWords)
     }
 }
 
@@ -143,6 +150,8 @@ struct NewSource: JSONReadable {
 struct SourcePatch: JSONReadable {
     let name: String?
     let description: String?
+    let strategy: Strategy?
+    let isSticky: Bool?
 
     static let schemaName = "SourceUpdate"
     static var words: String? { "What is absent or null stays as it is." }
@@ -150,6 +159,8 @@ struct SourcePatch: JSONReadable {
     init(_ fields: inout Fields) {
         name = fields.optional("name", .text(upTo: 255), "Unique among the sources.")
         description = fields.optional("description", .text(upTo: 4096), "What the source is.")
+        strategy = fields.optional("strategy", .word)
+        isSticky = fields.optional("sticky", .boolean, Source.stickyWords)
     }
 }
 
@@ -178,16 +189,42 @@ struct NewWeight: JSONReadable {
             operatorID: operatorID,
             weight: fields.required(
                 "weight", .count, default: 1,
-                "The chance of being picked is this over the sum of the weights of those who are available."))
+                "The share is this over the sum of the weights of those who are available."),
+            maxLoad: fields.optional("max_load", .count, OperatorSourceWeight.maxLoadWords))
     }
 }
 
+extension Strategy: JSONEncodable {
+    static var schema: Schema {
+        Schema(
+            [
+                "description": """
+                By what contacts go to those who are available. `weighted_random`: by chance, weight over the sum of weights. \
+                `smooth_weighted`: in turn, so that each one stays within one contact of that share while the same ones \
+                are available. `least_loaded`: to the smallest `current_load` / `max_load`, of equal ones to who waited \
+                longest for a contact of the source, then by chance.
+                """,
+                "type": "string", "enum": .array(allCases.map { .string($0.rawValue) }),
+            ], named: "Strategy")
+    }
+
+    func write(to json: inout JSONWriter) { rawValue.write(to: &json) }
+}
+
 extension Source: JSONObject {
+    fileprivate static let stickyWords = """
+        Whether a lead who comes back goes to the operator of their last contact at any source, if that one takes this \
+        source's contacts and has room; else the strategy decides.
+        """
+
     static var schemaName: String { "Source" }
     static var words: String? { "Where contacts come from: a bot, a form, a mailbox." }
 
     static var example: JSON {
-        ["id": 1, "name": "Telegram Bot #1", "description": "Основной бот", "created_at": Timestamp.example]
+        [
+            "id": 1, "name": "Telegram Bot #1", "description": "Основной бот", "created_at": Timestamp.example,
+            "strategy": "weighted_random", "sticky": false,
+        ]
     }
 
     static func visitMembers(_ visitor: inout some MemberVisitor<Self>) {
@@ -195,6 +232,8 @@ extension Source: JSONObject {
         visitor.member("name", "Unique among the sources.") { $0.name }
         visitor.member("description") { $0.description }
         visitor.member("created_at", "When the source was created.") { $0.createdAt }
+        visitor.member("strategy") { $0.strategy }
+        visitor.member("sticky", stickyWords) { $0.isSticky }
     }
 }
 
@@ -202,10 +241,20 @@ extension OperatorSourceWeight: JSONObject {
     static var schemaName: String { "OperatorSourceWeight" }
     static var words: String? { "An operator's weight at a source." }
 
+    fileprivate static let maxLoadWords = """
+        The most active contacts of this source that the operator may hold, besides the operator's own `max_load`; null: as \
+        many as that one. Below what is held nothing is taken away, and no new contact comes until there is room again.
+        """
+
     static var examples: JSON {
         [
-            ["id": 1, "operator_id": 1, "source_id": 1, "weight": 10, "created_at": Timestamp.example],
-            ["id": 2, "operator_id": 2, "source_id": 1, "weight": 30, "created_at": Timestamp.example],
+            [
+                "id": 1, "operator_id": 1, "source_id": 1, "weight": 10, "created_at": Timestamp.example,
+                "max_load": .null,
+            ],
+            [
+                "id": 2, "operator_id": 2, "source_id": 1, "weight": 30, "created_at": Timestamp.example, "max_load": 5,
+            ],
         ]
     }
 
@@ -215,5 +264,6 @@ extension OperatorSourceWeight: JSONObject {
         visitor.member("source_id", "The source.") { $0.sourceID }
         visitor.member("weight", "The operator's weight at this source.", ["minimum": 1]) { $0.weight }
         visitor.member("created_at", "When the weight was created.") { $0.createdAt }
+        visitor.member("max_load", maxLoadWords) { $0.maxLoad }
     }
 }

@@ -13,6 +13,8 @@ public enum CRMError: Error, Sendable, Equatable {
     case operatorInactive(OperatorID)
     /// A transfer to an operator at the limit.
     case operatorFull(OperatorID)
+    /// A transfer to an operator who holds as many contacts of the source as the weight allows.
+    case sourceShareFull(OperatorID, SourceID)
     /// A transfer of a contact that is closed.
     case contactClosed(ContactID)
     /// The database refused this one command for a constraint; nothing changed.

@@ -7,12 +7,14 @@ public struct Contact: Sendable, Equatable {
     public var operatorID: OperatorID?
     public var status: ContactStatus
     public var message: String?
+    /// 0 to 9. Of those who wait the highest comes first, then the oldest.
+    public var priority: Int32
     public let createdAt: Timestamp
     public var updatedAt: Timestamp?
 
     public init(
         id: ContactID, leadID: LeadID, sourceID: SourceID, operatorID: OperatorID?, status: ContactStatus,
-        message: String?, createdAt: Timestamp, updatedAt: Timestamp?
+        message: String?, priority: Int32 = 0, createdAt: Timestamp, updatedAt: Timestamp?
     ) {
         self.id = id
         self.leadID = leadID
@@ -20,6 +22,7 @@ public struct Contact: Sendable, Equatable {
         self.operatorID = operatorID
         self.status = status
         self.message = message
+        self.priority = priority
         self.createdAt = createdAt
         self.updatedAt = updatedAt
     }
@@ -53,12 +56,17 @@ public struct NewContact: Sendable, Equatable {
     /// The lead's name, used where the lead has none yet.
     public let leadName: String?
     public let message: String?
+    /// 0 to 9.
+    public let priority: Int32
 
-    public init(sourceID: SourceID, identity: LeadIdentity, leadName: String?, message: String?) {
+    public init(
+        sourceID: SourceID, identity: LeadIdentity, leadName: String?, message: String?, priority: Int32 = 0
+    ) {
         self.sourceID = sourceID
         self.identity = identity
         self.leadName = leadName
         self.message = message
+        self.priority = priority
     }
 }
 
@@ -68,11 +76,16 @@ public struct ContactPatch: Sendable, Equatable {
     /// The operator to transfer the contact to.
     public let operatorID: OperatorID?
     public let message: String?
+    /// 0 to 9.
+    public let priority: Int32?
 
-    public init(status: ContactStatus? = nil, operatorID: OperatorID? = nil, message: String? = nil) {
+    public init(
+        status: ContactStatus? = nil, operatorID: OperatorID? = nil, message: String? = nil, priority: Int32? = nil
+    ) {
         self.status = status
         self.operatorID = operatorID
         self.message = message
+        self.priority = priority
     }
 }
 

@@ -24,11 +24,11 @@ enum AssignmentStatements {
     static let gate = Statement(unprepared: "LOCK TABLE assignment_gate IN SHARE ROW EXCLUSIVE MODE")
     static let openGate = Statement(unprepared: "LOCK TABLE assignment_gate IN ROW SHARE MODE")
 
-    /// Answers the transaction's time. Parameters: the milliseconds that each further statement may take, and wait for a
+    /// Answers the transaction's time, and the time behind the gate. Parameters: the milliseconds that each further statement may take, and wait for a
     /// lock.
     static let settings = Statement(
         """
-        SELECT now(), set_config('statement_timeout', $1::text, true), set_config('lock_timeout', $2::text, true),
+        SELECT now(), clock_timestamp(), set_config('statement_timeout', $1::text, true), set_config('lock_timeout', $2::text, true),
             set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
             set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
             set_config('plan_cache_mode', 'force_generic_plan', true)
@@ -57,15 +57,15 @@ enum AssignmentStatements {
     /// All or nothing: writes no weight when the source or one of the operators does not exist.
     static let setWeights = Statement(
         """
-        INSERT INTO operator_source_weights AS w (operator_id, source_id, weight)
-        SELECT d.operator_id, $1::bigint, d.weight
-        FROM unnest($2::bigint[], $3::integer[]) WITH ORDINALITY AS d (operator_id, weight, place)
+        INSERT INTO operator_source_weights AS w (operator_id, source_id, weight, max_load)
+        SELECT d.operator_id, $1::bigint, d.weight, NULLIF(d.max_load, 0)
+        FROM unnest($2::bigint[], $3::integer[], $4::integer[]) WITH ORDINALITY AS d (operator_id, weight, max_load, place)
         WHERE EXISTS (SELECT FROM sources AS s WHERE s.id = $1)
             AND NOT EXISTS (
                 SELECT FROM unnest($2) AS n (id) WHERE NOT EXISTS (SELECT FROM operators AS o WHERE o.id = n.id))
         ORDER BY d.place
         ON CONFLICT ON CONSTRAINT operator_source_weights_source_id_operator_id_key
-        DO UPDATE SET weight = EXCLUDED.weight
+        DO UPDATE SET weight = EXCLUDED.weight, max_load = EXCLUDED.max_load, credit = NULL
         RETURNING \(OperatorSourceWeight.columns)
         """)
 
@@ -87,14 +87,28 @@ enum AssignmentStatements {
         CROSS JOIN LATERAL (SELECT * FROM sources AS s WHERE s.id = n.id OFFSET 0) AS s
         """)
 
-    /// Leads that have one of these external ids, phones, emails.
+    /// Leads that have one of these external ids, phones, emails. If one of the sources `$4` is sticky, each with the newest
+    /// contact that has an operator, and that operator: among the newest 1,000, as the others may wait.
     static let leads = Statement(
-        ["external_id", "phone", "email"].enumerated().map { index, column in
+        """
+        SELECT \(Lead.columns), n.id, n.operator_id FROM (
+        \(["external_id", "phone", "email"].enumerated().map { index, column in
             """
             SELECT \(Lead.columns) FROM unnest($\(index + 1)::text[]) AS n (value)
             CROSS JOIN LATERAL (SELECT * FROM leads AS l WHERE l.\(column) = n.value OFFSET 0) AS l
             """
         }.joined(separator: "\nUNION\n"))
+        ) AS l
+        LEFT JOIN LATERAL (
+            SELECT n.id, n.operator_id
+            FROM (
+                SELECT c.id, c.operator_id FROM contacts AS c
+                WHERE c.lead_id = l.id AND (SELECT bool_or(s.sticky) FROM sources AS s WHERE s.id = ANY ($4::bigint[]))
+                ORDER BY c.id DESC LIMIT 1000
+            ) AS n
+            WHERE n.operator_id IS NOT NULL ORDER BY n.id DESC LIMIT 1
+        ) AS n ON true
+        """)
 
     /// The contacts to be changed, locked in id order, with what their answer shows.
     static let contacts = contacts(waiting: "")
@@ -115,21 +129,22 @@ enum AssignmentStatements {
         "SELECT c.id, c.source_id FROM contacts AS c WHERE c.id = ANY ($1::bigint[])")
 
     /// The candidates: at the sources `$1`, or those of the contacts `$2`, whoever has room; besides, whoever has one of
-    /// these contacts or is named in `$3`. Each with two arrays, the sources and the weights there; who is named has 0 in
-    /// both. ``lockOperators`` locks those whose load changes, and fails if one of them has changed since.
+    /// these contacts or is named in `$3`. Each with three arrays: the sources, the weights there, and how many more of their
+    /// contacts the weight allows; who is named has 0 in all. ``lockOperators`` locks those whose load changes, and fails if one of them has changed since.
     static let candidates = Statement(
         """
         WITH touched AS (
             SELECT c.source_id, c.operator_id FROM contacts AS c WHERE c.id = ANY ($2::bigint[])
         )
-        SELECT \(Operator.columns), n.source_ids, n.weights
+        SELECT \(Operator.columns), n.source_ids, n.weights, n.rooms
         FROM (
-            SELECT operator_id, array_agg(source_id) AS source_ids, array_agg(weight) AS weights
+            SELECT operator_id, array_agg(source_id) AS source_ids, array_agg(weight) AS weights, array_agg(room) AS rooms
             FROM (
-                SELECT w.operator_id, w.source_id, w.weight FROM operator_source_weights AS w
+                SELECT w.operator_id, w.source_id, w.weight, \(OperatorSourceWeight.room) AS room
+                FROM operator_source_weights AS w
                 WHERE w.source_id = ANY (ARRAY(SELECT unnest($1::bigint[]) UNION ALL SELECT source_id FROM touched))
-                UNION ALL SELECT unnest($3::bigint[]), 0, 0
-                UNION ALL SELECT operator_id, 0, 0 FROM touched
+                UNION ALL SELECT unnest($3::bigint[]), 0, 0, 0
+                UNION ALL SELECT operator_id, 0, 0, 0 FROM touched
             ) AS n
             GROUP BY operator_id
         ) AS n
@@ -138,8 +153,20 @@ enum AssignmentStatements {
         ORDER BY o.id
         """)
 
-    /// Who waits longest for one of those operators, with the source: at each source as many as there is room for, and
-    /// `$4` more for what the batch frees. All sources together some `$5` at most, each the same number, which comes with
+    /// What the strategies of the sources `$1`, or those of the contacts `$2`, remember of all their operators, if they do.
+    static let turns = Statement(
+        """
+        SELECT w.source_id, w.operator_id, w.credit, w.given_at
+        FROM (
+            SELECT unnest($1::bigint[]) AS id
+            UNION SELECT c.source_id FROM contacts AS c WHERE c.id = ANY ($2::bigint[])
+        ) AS n
+        JOIN sources AS s ON s.id = n.id AND s.strategy <> 'weighted_random'
+        JOIN operator_source_weights AS w ON w.source_id = s.id
+        """)
+
+    /// Who is first in the queue for one of those operators, with the source: at each source as many as there is room for,
+    /// and `$4` more for what the batch frees. All sources together some `$5` at most, each the same number, which comes with
     /// the rows; where more wait, one more is answered. Not those of `$6`, who cannot be let in now.
     static let waiting = Statement(
         """
@@ -156,31 +183,31 @@ enum AssignmentStatements {
             ) AS n JOIN operators AS o ON o.id = n.operator_id
             WHERE o.is_active AND o.current_load < o.max_load
         )
-        SELECT c.id, n.source_id, n.share
+        SELECT c.id, n.source_id, n.share, c.priority
         FROM (
             SELECT n.source_id, GREATEST($5::bigint / count(*) OVER (), 1) AS share
             FROM (SELECT DISTINCT w.source_id FROM able JOIN operator_source_weights AS w USING (operator_id)) AS n
         ) AS n
         CROSS JOIN LATERAL (
-            SELECT c.id FROM contacts AS c
+            SELECT c.id, c.priority FROM contacts AS c
             WHERE c.source_id = n.source_id AND c.status = 'active' AND c.operator_id IS NULL AND c.id <> ALL ($6::bigint[])
-            ORDER BY c.id
+            ORDER BY c.priority DESC, c.id
             LIMIT LEAST(n.share + 1, $4::bigint + (
-                SELECT COALESCE(sum(GREATEST(o.max_load - o.current_load, 0)), 0)
+                SELECT COALESCE(sum(GREATEST(LEAST(o.max_load - o.current_load, \(OperatorSourceWeight.room)), 0)), 0)
                 FROM operator_source_weights AS w JOIN operators AS o ON o.id = w.operator_id
                 WHERE w.source_id = n.source_id AND o.is_active))
         ) AS c
         """)
 
-    /// The `$2` contacts that wait longest at each of these sources, and one more where more wait; not those of `$3`.
+    /// The `$2` contacts that are first in the queue of each of these sources, and one more where more wait; not those of `$3`.
     static let waitingLonger = Statement(
         """
-        SELECT c.id, n.id, $2::bigint
+        SELECT c.id, n.id, $2::bigint, c.priority
         FROM unnest($1::bigint[]) AS n (id)
         CROSS JOIN LATERAL (
-            SELECT c.id FROM contacts AS c
+            SELECT c.id, c.priority FROM contacts AS c
             WHERE c.source_id = n.id AND c.status = 'active' AND c.operator_id IS NULL AND c.id <> ALL ($3::bigint[])
-            ORDER BY c.id LIMIT $2::bigint + 1
+            ORDER BY c.priority DESC, c.id LIMIT $2::bigint + 1
         ) AS c
         """)
 
@@ -234,15 +261,32 @@ enum AssignmentStatements {
         """
         UPDATE contacts AS c
         SET operator_id = d.operator_id, status = d.status, message = COALESCE(d.message, c.message),
-            updated_at = now()
-        FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) AS d (id, operator_id, status, message)
+            priority = d.priority, updated_at = now()
+        FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::integer[])
+            AS d (id, operator_id, status, message, priority)
         WHERE c.id = d.id
         """)
 
     static let insertContacts = Statement(
         """
-        INSERT INTO contacts (id, lead_id, source_id, operator_id, message)
-        SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[])
+        INSERT INTO contacts (id, lead_id, source_id, operator_id, message, priority)
+        SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::integer[])
+        """)
+
+    /// What strategies are to remember of operators: credits, and when they were last given a contact, in microseconds since
+    /// 2000. A row that somebody keeps locked is not waited for: where credits do not fit together, they begin anew.
+    static let rememberTurns = Statement(
+        """
+        WITH free AS (
+            SELECT w.id, d.credit, d.given_at
+            FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
+                AS d (source_id, operator_id, credit, given_at)
+            JOIN operator_source_weights AS w USING (source_id, operator_id)
+            FOR NO KEY UPDATE OF w SKIP LOCKED
+        )
+        UPDATE operator_source_weights AS w
+        SET credit = d.credit, given_at = timestamptz '2000-01-01 00:00:00+00' + d.given_at * interval '1 microsecond'
+        FROM free AS d WHERE w.id = d.id
         """)
 
     static let commit = Statement(unprepared: "COMMIT")

@@ -53,6 +53,7 @@ public struct AssignmentTransaction: Sendable {
     /// What is known when the gate opens.
     public struct Opening {
         fileprivate let now: Timestamp
+        fileprivate let clock: Timestamp
         fileprivate let someoneWaits: Bool
     }
 
@@ -77,8 +78,11 @@ public struct AssignmentTransaction: Sendable {
             AssignmentStatements.someoneWaits(),
         ]
         let results = try connection.run(queries)
+        let (now, clock) = try results[results.count - 2].first {
+            (try $0.next(Timestamp.self), try $0.next(Timestamp.self))
+        }!
         return Opening(
-            now: try results[results.count - 2].first { try $0.next() }!,
+            now: now, clock: clock,
             someoneWaits: try results[results.count - 1].first { try $0.next() }!)
     }
 
@@ -103,6 +107,7 @@ public struct AssignmentTransaction: Sendable {
         changes = Changes()
         sources = [:]
         var snapshot = Snapshot(now: opening.now)
+        snapshot.clock = opening.clock
         // What was done before is not done again.
         let whole = batch
         let answered = try keptAnswers(on: &connection)
@@ -247,10 +252,12 @@ public struct AssignmentTransaction: Sendable {
             _ = try connection.run(query).map { row in
                 let (id, source) = (try row.next(ContactID.self), try row.next(SourceID.self))
                 share = try row.next()
-                snapshot.waiting[id] = source
+                let priority = try row.next(Int32.self)
+                snapshot.waiting[id] = Desk.Placement(
+                    sourceID: source, operatorID: nil, isActive: true, priority: priority)
                 counts[source, default: 0] += 1
-                // One more than the share: it comes last, as the rows of a source are in id order.
-                if counts[source]! > share { snapshot.unread[source] = id }
+                // One more than the share: it comes last, as the rows of a source are in queue order.
+                if counts[source]! > share { snapshot.unread[source] = QueuePlace(priority: priority, contact: id) }
             }
             return share
         }
@@ -268,10 +275,11 @@ public struct AssignmentTransaction: Sendable {
     private mutating func read(
         into snapshot: inout Snapshot, waitingForContacts: Bool, on connection: inout Connection
     ) throws -> [NewIDs] {
-        let sourceIDs = Parameter.int8Array(batch.sources.union(snapshot.waiting.values).map(\.rawValue))
+        let sourceIDs = Parameter.int8Array(
+            batch.sources.union(snapshot.waiting.values.map(\.sourceID)).map(\.rawValue))
         var queries = [
             AssignmentStatements.candidates(sourceIDs, contactIDs, operatorIDs),
-            AssignmentStatements.sources(sourceIDs),
+            AssignmentStatements.sources(sourceIDs), AssignmentStatements.turns(sourceIDs, contactIDs),
         ]
         if !batch.contacts.isEmpty {
             let contacts = waitingForContacts ? AssignmentStatements.contacts : AssignmentStatements.freeContacts
@@ -282,7 +290,7 @@ public struct AssignmentTransaction: Sendable {
             queries += [
                 AssignmentStatements.leads(
                     .distinct(registrations.compactMap(\.externalID)), .distinct(registrations.compactMap(\.phone)),
-                    .distinct(registrations.compactMap(\.email))),
+                    .distinct(registrations.compactMap(\.email)), sourceIDs),
                 AssignmentStatements.reserveIDs(.int4(Int32(registrations.count))),
             ]
         }
@@ -290,12 +298,18 @@ public struct AssignmentTransaction: Sendable {
         _ = try results.next()!.map { row in
             let candidate = try Operator(&row)
             snapshot.operators[candidate.id] = candidate
-            for (source, weight) in zip(try row.next([Int64].self), try row.next([Int32].self)) where weight > 0 {
-                snapshot.shares[SourceID(source), default: []].append(
-                    Desk.Share(operatorID: candidate.id, weight: weight))
+            let (sources, weights) = (try row.next([Int64].self), try row.next([Int32].self))
+            for ((source, weight), room) in zip(zip(sources, weights), try row.next([Int32].self)) where weight > 0 {
+                let share = Desk.Share(operatorID: candidate.id, weight: weight)
+                snapshot.shares[SourceID(source), default: []].append(share)
+                if room < .max { snapshot.rooms[SourceID(source), default: [:]][candidate.id] = room }
             }
         }
         for source in try results.next()!.map({ try Source(&$0) }) { snapshot.sources[source.id] = source }
+        _ = try results.next()!.map { row in
+            let (source, id) = (try row.next(SourceID.self), try row.next(OperatorID.self))
+            snapshot.turns[source, default: [:]][id] = Desk.Turn(credit: try row.next(), givenAt: try row.next())
+        }
         if !batch.contacts.isEmpty {
             for (id, source) in try results.next()!.map({ (try $0.next(ContactID.self), try $0.next(SourceID.self)) }) {
                 sources[id] = source
@@ -305,7 +319,13 @@ public struct AssignmentTransaction: Sendable {
             }) { snapshot.contacts[named.contact.id] = named }
         }
         guard !registrations.isEmpty else { return [] }
-        snapshot.leads = try results.next()!.map { try Lead(&$0) }
+        snapshot.leads = try results.next()!.map { row in
+            let lead = try Lead(&row)
+            if let contact = try row.next(ContactID?.self) {
+                snapshot.lastContacts[lead.id] = (contact, try row.next())
+            }
+            return lead
+        }
         return try results.next()!.map { NewIDs(contact: try $0.next(), lead: try $0.next()) }
     }
 }
@@ -341,7 +361,9 @@ private struct StaffChange {
                 [
                     AssignmentStatements.sources(.int8Array([id.rawValue])),
                     AssignmentStatements.missingOperators(operatorIDs),
-                    AssignmentStatements.setWeights(source, operatorIDs, .int4Array(weights.map(\.weight))),
+                    AssignmentStatements.setWeights(
+                        source, operatorIDs, .int4Array(weights.map(\.weight)),
+                        .int4Array(weights.map { $0.maxLoad ?? 0 })),
                 ] + (replacing ? [AssignmentStatements.removeOtherWeights(source, operatorIDs)] : [])
         }
     }
@@ -383,14 +405,23 @@ extension Changes {
             queries.append(
                 AssignmentStatements.updateContacts(
                     .int8Array(moves.map(\.id.rawValue)), .int8Array(moves.map(\.operatorID?.rawValue)),
-                    .textArray(moves.map(\.status.rawValue)), .textArray(moves.map(\.message))))
+                    .textArray(moves.map(\.status.rawValue)), .textArray(moves.map(\.message)),
+                    .int4Array(moves.map(\.priority))))
         }
         if !addedContacts.isEmpty {
             queries.append(
                 AssignmentStatements.insertContacts(
                     .int8Array(addedContacts.map(\.id.rawValue)), .int8Array(addedContacts.map(\.leadID.rawValue)),
                     .int8Array(addedContacts.map(\.sourceID.rawValue)),
-                    .int8Array(addedContacts.map(\.operatorID?.rawValue)), .textArray(addedContacts.map(\.message))))
+                    .int8Array(addedContacts.map(\.operatorID?.rawValue)), .textArray(addedContacts.map(\.message)),
+                    .int4Array(addedContacts.map(\.priority))))
+        }
+        if !turns.isEmpty {
+            queries.append(
+                AssignmentStatements.rememberTurns(
+                    .int8Array(turns.map(\.sourceID.rawValue)), .int8Array(turns.map(\.operatorID.rawValue)),
+                    .int8Array(turns.map(\.turn.credit)),
+                    .int8Array(turns.map(\.turn.givenAt?.microsecondsSince2000))))
         }
         return queries
     }

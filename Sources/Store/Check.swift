@@ -37,7 +37,7 @@ public enum CounterRepair {
         }
     }
 
-    /// The guards refuse a load that is set by hand, and one past `max_load`, which a recount may find.
+    /// The guards refuse a load that is set by hand, and one past a `max_load`, which a recount may find.
     private static let script = """
         BEGIN;
         SET LOCAL lock_timeout = '10s';
@@ -48,9 +48,12 @@ public enum CounterRepair {
         FROM reporting.integrity AS d WHERE d.counter = 'operator load' AND d.operator_id = o.id;
         ALTER TABLE operators ENABLE TRIGGER operators_no_overload;
         ALTER TABLE operators ENABLE TRIGGER operators_load_is_counted_on_update;
+        ALTER TABLE distribution_counts DISABLE TRIGGER distribution_counts_no_overload_on_insert;
         DELETE FROM distribution_counts;
-        INSERT INTO distribution_counts (source_id, operator_id, contacts_count)
-        SELECT source_id, operator_id, count(*) FROM contacts GROUP BY source_id, operator_id;
+        INSERT INTO distribution_counts (source_id, operator_id, contacts_count, active_count)
+        SELECT source_id, operator_id, count(*), count(operator_id) FILTER (WHERE status = 'active')
+        FROM contacts GROUP BY source_id, operator_id;
+        ALTER TABLE distribution_counts ENABLE TRIGGER distribution_counts_no_overload_on_insert;
         COMMIT
         """
 }

@@ -7,12 +7,13 @@ extension ContactStatus: BinaryDecodable {
 
 extension Contact {
     static let columns =
-        "c.id, c.lead_id, c.source_id, c.operator_id, c.status, c.message, c.created_at, c.updated_at"
+        "c.id, c.lead_id, c.source_id, c.operator_id, c.status, c.message, c.priority, c.created_at, c.updated_at"
 
     init(_ row: inout Row) throws {
         self.init(
             id: try row.next(), leadID: try row.next(), sourceID: try row.next(), operatorID: try row.next(),
-            status: try row.next(), message: try row.next(), createdAt: try row.next(), updatedAt: try row.next())
+            status: try row.next(), message: try row.next(), priority: try row.next(), createdAt: try row.next(),
+            updatedAt: try row.next())
     }
 }
 

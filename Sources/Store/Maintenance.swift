@@ -49,7 +49,7 @@ extension Fetch<SourceID> {
         """
         SELECT DISTINCT w.source_id FROM operator_source_weights AS w JOIN operators AS o ON o.id = w.operator_id
         WHERE EXISTS (SELECT FROM contacts AS c WHERE c.status = 'active' AND c.operator_id IS NULL)
-            AND o.is_active AND o.current_load < o.max_load
+            AND o.is_active AND o.current_load < o.max_load AND \(OperatorSourceWeight.room) > 0
             AND EXISTS (
                 SELECT FROM contacts AS c
                 WHERE c.source_id = w.source_id AND c.status = 'active' AND c.operator_id IS NULL)

@@ -1,12 +1,17 @@
 public import Model
 import Postgres
 
+extension Strategy: BinaryDecodable {
+    public init?(binary bytes: UnsafeRawBufferPointer) { self.init(rawValue: String(binary: bytes)) }
+}
+
 extension Source {
-    static let columns = "s.id, s.name, s.description, s.created_at"
+    static let columns = "s.id, s.name, s.description, s.created_at, s.strategy, s.sticky"
 
     init(_ row: inout Row) throws {
         self.init(
-            id: try row.next(), name: try row.next(), description: try row.next(), createdAt: try row.next())
+            id: try row.next(), name: try row.next(), description: try row.next(), createdAt: try row.next(),
+            strategy: try row.next(), isSticky: try row.next())
     }
 }
 
@@ -20,36 +25,54 @@ extension Fetch<Source> {
     public static func one(_ id: SourceID) -> Self { Self(byID(.int8(id.rawValue))) { try Source(&$0) } }
 
     /// Adds a source. Fails at the constraint `sources_name_key` if another one has the name.
-    public static func add(name: String, description: String?) -> Self {
-        Self(insert(.text(name), .text(description)), isRepeatable: false) { try Source(&$0) }
+    public static func add(name: String, description: String?, strategy: Strategy, isSticky: Bool) -> Self {
+        Self(
+            insert(.text(name), .text(description), .text(strategy.rawValue), .bool(isSticky)), isRepeatable: false
+        ) { try Source(&$0) }
     }
 
     /// Changes a source; `nil` leaves a field as it is. Fails at the constraint `sources_name_key` if another one has the
     /// name.
-    public static func update(_ id: SourceID, name: String?, description: String?) -> Self {
+    public static func update(
+        _ id: SourceID, name: String?, description: String?, strategy: Strategy?, isSticky: Bool?
+    ) -> Self {
         // Not repeatable: if the second time failed, nobody could say whether the first one had changed it.
-        Self(change(.int8(id.rawValue), .text(name), .text(description)), isRepeatable: false) { try Source(&$0) }
+        Self(
+            change(
+                .int8(id.rawValue), .text(name), .text(description), .text(strategy?.rawValue), .bool(isSticky)),
+            isRepeatable: false
+        ) { try Source(&$0) }
     }
 
     private static let page = Statement(
         "SELECT \(Source.columns) FROM sources AS s WHERE s.id > $1::bigint ORDER BY s.id LIMIT $2::bigint")
     private static let byID = Statement("SELECT \(Source.columns) FROM sources AS s WHERE s.id = $1::bigint")
     private static let insert = Statement(
-        "INSERT INTO sources AS s (name, description) VALUES ($1::text, $2::text) RETURNING \(Source.columns)")
+        """
+        INSERT INTO sources AS s (name, description, strategy, sticky)
+        VALUES ($1::text, $2::text, $3::text, $4::boolean) RETURNING \(Source.columns)
+        """)
     private static let change = Statement(
         """
-        UPDATE sources AS s SET name = COALESCE($2::text, name), description = COALESCE($3::text, description)
+        UPDATE sources AS s SET name = COALESCE($2::text, name), description = COALESCE($3::text, description),
+            strategy = COALESCE($4::text, strategy), sticky = COALESCE($5::boolean, sticky)
         WHERE s.id = $1::bigint RETURNING \(Source.columns)
         """)
 }
 
 extension OperatorSourceWeight {
-    static let columns = "w.id, w.operator_id, w.source_id, w.weight, w.created_at"
+    static let columns = "w.id, w.operator_id, w.source_id, w.weight, w.created_at, w.max_load"
+    /// How many more contacts of the source the operator of a weight `w` may hold; the greatest integer without a limit.
+    static let room = """
+        CASE WHEN w.max_load IS NULL THEN \(Int32.max) ELSE w.max_load - COALESCE((
+            SELECT d.active_count FROM distribution_counts AS d
+            WHERE d.source_id = w.source_id AND COALESCE(d.operator_id, 0) = w.operator_id), 0) END
+        """
 
     init(_ row: inout Row) throws {
         self.init(
             id: try row.next(), operatorID: try row.next(), sourceID: try row.next(), weight: try row.next(),
-            createdAt: try row.next())
+            createdAt: try row.next(), maxLoad: try row.next())
     }
 }
 

@@ -174,7 +174,10 @@ private struct World {
         snapshot.shares = shares
         snapshot.sources = sources
         snapshot.leads = leads.values.sorted { $0.id < $1.id }
-        for contact in waiting { snapshot.waiting[contact.id] = contact.sourceID }
+        for contact in waiting {
+            snapshot.waiting[contact.id] = Desk.Placement(
+                sourceID: contact.sourceID, operatorID: nil, isActive: true, priority: contact.priority)
+        }
         for id in batch.contacts {
             let contact = contacts[id]!
             snapshot.contacts[id] = Snapshot.NamedContact(

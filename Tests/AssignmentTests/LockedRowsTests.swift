@@ -27,7 +27,8 @@ import Testing
                     id: ContactID(source), leadID: lead.id, sourceID: id, operatorID: OperatorID(operators.last!),
                     status: .active, message: nil, createdAt: now, updatedAt: nil),
                 lead: lead, source: snapshot.sources[id]!)
-            snapshot.waiting[ContactID(10 + source)] = id
+            snapshot.waiting[ContactID(10 + source)] = Desk.Placement(
+                sourceID: id, operatorID: nil, isActive: true)
         }
         return snapshot
     }

@@ -437,7 +437,7 @@ import Testing
                     defer { proxy.stop() }
                     let change: (inout CRM.Configuration) -> Void = {
                         $0.connection.url = database.url.replacing(host: folder)
-                        $0.requestTimeout = .seconds(3)
+                        $0.requestTimeout = .seconds(60)
                     }
                     try await withCRM(on: database, change) { crm in
                         if isRegistration {

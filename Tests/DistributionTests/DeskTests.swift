@@ -152,7 +152,8 @@ import Testing
                 var desk = part(of: after, share, naming: rest)
                 _ = desk.carryOut(rest)
                 after = Desk(
-                    capacities: desk.capacities, shares: whole.shares,
+                    capacities: desk.capacities, shares: whole.shares, strategies: Self.strategies,
+                    turns: desk.turns, rooms: desk.rooms,
                     placements: after.placements.merging(desk.placements) { $1 }, seed: random.next())
                 if desk.backlog.isEmpty { break }
                 rest = []
@@ -169,19 +170,34 @@ import Testing
     /// commands name. Without commands nothing frees a place, and it reads only contacts that can be let in.
     private func part(of desk: Desk, _ share: Int, naming commands: [Desk.Change]) -> Desk {
         let waiting = Dictionary(
-            grouping: desk.placements.filter { $0.value.isActive && $0.value.operatorID == nil }.keys.sorted()
+            grouping: desk.placements.filter { $0.value.isActive && $0.value.operatorID == nil }.keys
+                .sorted { place($0, in: desk) < place($1, in: desk) }
         ) { desk.placements[$0]!.sourceID }
         .filter { source, _ in
-            !commands.isEmpty || desk.shares[source]!.contains { desk.capacities[$0.operatorID]!.isAvailable }
+            !commands.isEmpty || hasRoom(at: source, desk)
         }
-        let named = commands.compactMap { if case .update(let id, _, _) = $0 { id } else { nil } }
+        let named = commands.compactMap { if case .update(let id, _, _, _) = $0 { id } else { nil } }
         let known = Set(waiting.values.flatMap { $0.prefix(share + 1) } + named)
         return Desk(
-            capacities: desk.capacities, shares: desk.shares,
+            capacities: desk.capacities, shares: desk.shares, strategies: Self.strategies, turns: desk.turns,
+            rooms: desk.rooms,
             placements: desk.placements.filter { id, placement in
                 placement.operatorID != nil || !placement.isActive || known.contains(id)
             },
-            unread: waiting.filter { $0.value.count > share + 1 }.mapValues { $0[share] }, seed: 1)
+            unread: waiting.filter { $0.value.count > share + 1 }.mapValues { place($0[share], in: desk) }, seed: 1)
+    }
+
+    private func hasRoom(at source: SourceID, _ desk: Desk) -> Bool {
+        desk.shares[source]!.contains {
+            desk.capacities[$0.operatorID]!.isAvailable && desk.rooms[source]?[$0.operatorID] ?? 1 > 0
+        }
+    }
+
+    /// Source 1 is served in turn, source 2 by load, the others by chance.
+    private static let strategies: [SourceID: Strategy] = [SourceID(1): .smoothWeighted, SourceID(2): .leastLoaded]
+
+    private func place(_ contact: ContactID, in desk: Desk) -> QueuePlace {
+        QueuePlace(priority: desk.placements[contact]!.priority, contact: contact)
     }
 
     private func with(_ desk: Desk, placement id: Int64, at operatorID: Int64, isActive: Bool = true) -> Desk {
@@ -197,6 +213,7 @@ import Testing
     private struct World {
         var capacities: [OperatorID: Desk.Capacity] = [:]
         var shares: [SourceID: [Desk.Share]] = [:]
+        var rooms: [SourceID: [OperatorID: Int32]] = [:]
         var placements: [ContactID: Desk.Placement] = [:]
     }
 
@@ -209,7 +226,8 @@ import Testing
             let (isGiven, isActive) = (Bool.random(using: &random), Int.random(in: 0..<4, using: &random) > 0)
             world.placements[ContactID(id)] = .init(
                 sourceID: SourceID(.random(in: 1...sources, using: &random)),
-                operatorID: isGiven ? operatorID : nil, isActive: isActive)
+                operatorID: isGiven ? operatorID : nil, isActive: isActive, priority: .random(in: 0...2, using: &random)
+            )
             if isGiven, isActive { loads[operatorID, default: 0] += 1 }
         }
         for id in 1...operators {
@@ -220,22 +238,34 @@ import Testing
         for source in 1...sources {
             world.shares[SourceID(source)] = (1...operators).filter { _ in Bool.random(using: &random) }
                 .map { .init(operatorID: OperatorID($0), weight: .random(in: 1...9, using: &random)) }
+            for share in world.shares[SourceID(source)]! where Bool.random(using: &random) {
+                let held = world.placements.values.count {
+                    $0.isActive && $0.operatorID == share.operatorID && $0.sourceID == SourceID(source)
+                }
+                world.rooms[SourceID(source), default: [:]][share.operatorID] =
+                    .random(in: 1...4, using: &random) - Int32(held)
+            }
         }
         var named = world.placements.keys.sorted().shuffled(using: &random)[...]
         let commands = (0..<Int.random(in: 0...20, using: &random)).map { number -> Desk.Change in
             if Bool.random(using: &random) || named.isEmpty {
                 return .register(
-                    ContactID(Int64(1000 + number)), SourceID(.random(in: 1...sources, using: &random)))
+                    ContactID(Int64(1000 + number)), SourceID(.random(in: 1...sources, using: &random)),
+                    priority: .random(in: 0...2, using: &random),
+                    preferring: Bool.random(using: &random) ? OperatorID(.random(in: 1...6, using: &random)) : nil)
             }
             let isActive = [nil, false, true].randomElement(using: &random)!
             let operatorID =
                 Int.random(in: 0..<3, using: &random) == 0
                 ? OperatorID(.random(in: 1...operators + 1, using: &random)) : nil
-            return .update(named.removeFirst(), isActive: isActive, operatorID: operatorID)
+            return .update(
+                named.removeFirst(), isActive: isActive, operatorID: operatorID,
+                priority: [nil, 0, 1, 2].randomElement(using: &random)!)
         }
         let desk = Desk(
-            capacities: world.capacities, shares: world.shares, placements: world.placements,
-            seed: random.next())
+            capacities: world.capacities, shares: world.shares,
+            strategies: Self.strategies, rooms: world.rooms,
+            placements: world.placements, seed: random.next())
         return (desk, commands)
     }
 
@@ -246,25 +276,44 @@ import Testing
             let limit = max(capacity.maxLoad, start.capacities[id]!.currentLoad)
             #expect(capacity.currentLoad <= limit, "seed \(seed): operator \(id) is over the limit")
         }
-        for (id, placement) in desk.placements where placement.isActive && placement.operatorID == nil {
-            let takers = desk.shares[placement.sourceID]!.filter {
-                desk.capacities[$0.operatorID]?.isAvailable ?? false
+        for (source, rooms) in desk.rooms {
+            for (id, room) in rooms {
+                func held(_ desk: Desk) -> Int {
+                    desk.placements.values.count { $0.isActive && $0.operatorID == id && $0.sourceID == source }
+                }
+                let before = start.rooms[source]![id]!
+                #expect(Int(before - room) == held(desk) - held(start), "seed \(seed): room of \(id) is a count")
+                #expect(room >= min(before, 0), "seed \(seed): operator \(id) is over the limit of source \(source)")
             }
-            #expect(takers.isEmpty, "seed \(seed): contact \(id) waits beside room")
+        }
+        for (id, placement) in desk.placements where placement.isActive && placement.operatorID == nil {
+            #expect(!hasRoom(at: placement.sourceID, desk), "seed \(seed): contact \(id) waits beside room")
         }
         let touched = Set(
             commands.compactMap { command -> ContactID? in
-                if case .update(let id, _, _) = command { id } else { nil }
+                if case .update(let id, _, _, _) = command { id } else { nil }
             })
         let untouched = desk.placements.filter {
             !touched.contains($0.key) && start.placements[$0.key]?.isActive ?? true
         }
         for (id, placement) in untouched where placement.operatorID == nil {
-            for (other, itsPlacement) in untouched where itsPlacement.sourceID == placement.sourceID && other > id {
+            for (other, itsPlacement) in untouched
+            where itsPlacement.sourceID == placement.sourceID && place(other, in: desk) > place(id, in: desk)
+                // One of higher priority that comes later finds others gone.
+                && (start.placements[id] != nil || other > id)
+            {
                 let wasWaiting = start.placements[other].map { $0.operatorID == nil } ?? true
                 #expect(
                     itsPlacement.operatorID == nil || !wasWaiting, "seed \(seed): contact \(other) overtook \(id)")
             }
         }
+    }
+}
+
+extension Desk {
+    /// A batch of changes.
+    mutating func carryOut(_ changes: [Change]) -> [Result<Placement, Refusal>] {
+        admitWaiting()
+        return changes.map { carryOut($0) }
     }
 }

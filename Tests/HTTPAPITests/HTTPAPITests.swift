@@ -380,6 +380,10 @@ import Testing
             (.sourceNameTaken("x"), .sourceNameTaken, 400, "Source with name 'x' already exists"),
             (.operatorInactive(OperatorID(7)), .operatorInactive, 409, "Operator 7 is not active"),
             (.operatorFull(OperatorID(7)), .operatorFull, 409, "Operator 7 has no room for another contact"),
+            (
+                .sourceShareFull(OperatorID(7), SourceID(3)), .sourceShareFull, 409,
+                "Operator 7 has no room for another contact of source 3"
+            ),
             (.contactClosed(ContactID(7)), .contactClosed, 409, "Contact 7 is closed"),
             (.rejected, .rejected, 409, "The change conflicts with what is stored and was not made"),
         ] as [(CRMError, ErrorCode, Int, String)])

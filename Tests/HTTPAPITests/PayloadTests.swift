@@ -33,7 +33,8 @@ import Testing
         "current_load":1,"updated_at":"2026-11-23T10:11:13Z"}
         """
     private let sourceJSON = """
-        {"id":3,"name":"Telegram Bot #1","description":"Основной бот","created_at":"2026-11-23T10:11:12.123456Z"}
+        {"id":3,"name":"Telegram Bot #1","description":"Основной бот","created_at":"2026-11-23T10:11:12.123456Z",\
+        "strategy":"weighted_random","sticky":false}
         """
     private let leadMembers = """
         "id":4,"external_id":null,"phone":"+79001234567","email":null,"name":"Петр \\"Петров\\"",\
@@ -42,7 +43,7 @@ import Testing
     private func contactMembers(operatorID: String) -> String {
         """
         "id":5,"lead_id":4,"source_id":3,"operator_id":\(operatorID),"status":"active","message":null,\
-        "created_at":"2026-11-23T10:11:12.123456Z","updated_at":null
+        "created_at":"2026-11-23T10:11:12.123456Z","updated_at":null,"priority":0
         """
     }
 
@@ -56,7 +57,8 @@ import Testing
             id: 1, operatorID: OperatorID(2), sourceID: SourceID(3), weight: 10, createdAt: created)
         #expect(
             written(weight) == """
-                {"id":1,"operator_id":2,"source_id":3,"weight":10,"created_at":"2026-11-23T10:11:12.123456Z"}
+                {"id":1,"operator_id":2,"source_id":3,"weight":10,"created_at":"2026-11-23T10:11:12.123456Z",\
+                "max_load":null}
                 """)
     }
 
@@ -141,12 +143,12 @@ import Testing
     @Test("Weights are 1 where none is given, and their sources need not be named")
     func weights() throws {
         let read = try fields(
-            #"{"operator_weights":[{"operator_id":1},{"operator_id":2,"source_id":9,"weight":30}]}"#
+            #"{"operator_weights":[{"operator_id":1},{"operator_id":2,"source_id":9,"weight":30,"max_load":5}]}"#
         ) { DistributionUpdate(&$0) }
         #expect(
             read.weights.map(\.assignment) == [
                 WeightAssignment(operatorID: OperatorID(1), weight: 1),
-                WeightAssignment(operatorID: OperatorID(2), weight: 30),
+                WeightAssignment(operatorID: OperatorID(2), weight: 30, maxLoad: 5),
             ])
         #expect(read.weights.map(\.sourceID) == [nil, SourceID(9)])
     }

@@ -214,7 +214,7 @@ struct Case: Sendable, CustomTestStringConvertible {
                 .tooMany(10_001, limit: 10_000), "too_long",
                 "List should have at most 10000 items after validation, not 10001"
             ),
-            (.noStatus, "literal_error", "Input should be 'active' or 'closed'"),
+            (.noWord(of: ["active", "closed"]), "literal_error", "Input should be 'active' or 'closed'"),
             (.nulCharacter, "value_error", "Value error, text must not contain the character U+0000"),
             (.unknownParameter, "extra_forbidden", "Extra inputs are not permitted"),
             (

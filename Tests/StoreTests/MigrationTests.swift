@@ -41,6 +41,28 @@ import Testing
         }
     }
 
+    @Test("Shares are counted of the contacts that are there before they are")
+    func sharesAreCounted() async throws {
+        try await TestDatabase.with(.none) { database in
+            let psql = try Psql(database.url)
+            var connection = try connect(database)
+            let strategies = Migrations.all.first { $0.name == "strategies" }!
+            _ = try Migrations.migrate(&connection, to: strategies.version - 1)
+            try await psql.query("INSERT INTO operators (name) VALUES ('a'), ('b')")
+            try await psql.query("INSERT INTO sources (name) VALUES ('s'), ('t')")
+            try await psql.query("INSERT INTO leads (name) VALUES ('l')")
+            try await psql.query(
+                """
+                INSERT INTO contacts (lead_id, source_id, operator_id, status) VALUES (1, 1, 1, 'active'),
+                (1, 1, 1, 'active'), (1, 1, 1, 'closed'), (1, 2, 1, 'active'), (1, 2, 2, 'closed'), (1, 2, NULL, 'active')
+                """)
+            _ = try Migrations.migrate(&connection)
+            #expect(try Check().run(on: &connection) == [])
+            let counts = "SELECT active_count FROM distribution_counts ORDER BY source_id, operator_id"
+            #expect(try await psql.numbers(counts) == [2, 1, 0, 0])
+        }
+    }
+
     @Test("A migration that meets a locked table makes nobody wait behind it, and goes on when the table is free")
     func lockedTable() async throws {
         try await TestDatabase.with(.none) { database in

@@ -32,18 +32,23 @@ import Testing
         AssignmentStatements.updateOperator, AssignmentStatements.missingOperators, AssignmentStatements.setWeights,
         AssignmentStatements.removeOtherWeights, AssignmentStatements.sources, AssignmentStatements.leads,
         AssignmentStatements.someoneWaits, AssignmentStatements.contacts, AssignmentStatements.freeContacts,
-        AssignmentStatements.sourcesOfContacts, AssignmentStatements.candidates,
+        AssignmentStatements.sourcesOfContacts, AssignmentStatements.candidates, AssignmentStatements.turns,
         AssignmentStatements.waiting, AssignmentStatements.waitingLonger, AssignmentStatements.lockOperators,
-        AssignmentStatements.fillLeads, AssignmentStatements.updateContacts, BatchStatements.committedAttempt,
+        AssignmentStatements.fillLeads, AssignmentStatements.updateContacts, AssignmentStatements.rememberTurns,
+        BatchStatements.committedAttempt,
     ].map(\.sql)
 
     private func fill(_ psql: Psql) async throws {
         for statement in [
             "INSERT INTO operators (name, max_load) SELECT 'o' || i, 1000 FROM generate_series(1, 200) AS i",
-            "INSERT INTO sources (name) SELECT 's' || i FROM generate_series(1, 50) AS i",
             """
-            INSERT INTO operator_source_weights (operator_id, source_id)
-            SELECT o.id, s.id FROM operators AS o, sources AS s WHERE o.id % 5 = s.id % 5
+            INSERT INTO sources (name, strategy, sticky)
+            SELECT 's' || i, CASE i % 2 WHEN 0 THEN 'smooth_weighted' ELSE 'weighted_random' END, i % 5 = 0
+            FROM generate_series(1, 50) AS i
+            """,
+            """
+            INSERT INTO operator_source_weights (operator_id, source_id, max_load)
+            SELECT o.id, s.id, CASE WHEN o.id % 2 = 0 THEN 1000 END FROM operators AS o, sources AS s WHERE o.id % 5 = s.id % 5
             """,
             "INSERT INTO leads (phone) SELECT 'p' || i FROM generate_series(1, 20000) AS i",
             """

@@ -126,7 +126,7 @@ import Testing
             "DELETE FROM contact_events", "UPDATE contact_events SET status = 'closed'",
             "INSERT INTO contact_events (contact_id, source_id, status) VALUES (1, 1, 'closed')",
             "SELECT add_to_loads(ARRAY[1::bigint], ARRAY[-1::bigint])",
-            "SELECT add_to_distribution_counts(ARRAY[1::bigint], ARRAY[1::bigint], ARRAY[-1::bigint])",
+            "SELECT add_to_distribution_counts(ARRAY[1::bigint], ARRAY[1::bigint], ARRAY[-1::bigint], ARRAY[-1::bigint])",
             "TRUNCATE contacts", "DELETE FROM contacts", "CREATE TABLE t ()",
             "CREATE SCHEMA s",
             "CREATE FUNCTION f() RETURNS integer LANGUAGE sql AS 'SELECT 1'", "ALTER TABLE contacts ADD x integer",

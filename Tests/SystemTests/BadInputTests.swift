@@ -80,6 +80,18 @@ extension System {
                 Case(sources, "{}", 422, "missing", at: ["body", "name"]),
                 Case(sources, #"{"name": {}, "description": 1}"#, 422, "string_type", "string_type"),
                 Case("PATCH /api/v1/sources/1", #"{"name": 1}"#, 422, "string_type"),
+                Case(
+                    sources, #"{"name": "x", "strategy": "random", "sticky": 7}"#, 422, "literal_error", "bool_parsing",
+                    at: ["body", "strategy"]),
+                Case(sources, #"{"name": "x", "strategy": null}"#, 422, "literal_error"),
+                Case("PATCH /api/v1/sources/1", #"{"strategy": "", "sticky": []}"#, 422, "literal_error", "bool_type"),
+                Case(
+                    weights, #"{"operator_weights": [{"operator_id": 1, "max_load": 0}]}"#, 422, "greater_than_equal",
+                    at: ["body", "operator_weights", 0, "max_load"]),
+                Case(contacts, #"{"source_id": 1, "priority": 10}"#, 422, "less_than_equal", at: ["body", "priority"]),
+                Case(contacts, #"{"source_id": 1, "priority": -1}"#, 422, "greater_than_equal"),
+                Case(contacts, #"{"source_id": 1, "priority": null}"#, 422, "int_type"),
+                Case("PATCH /api/v1/contacts/1", #"{"priority": 10}"#, 422, "less_than_equal"),
                 Case(weights, "{}", 422, "missing", at: ["body", "operator_weights"]),
                 Case(weights, #"{"operator_weights": {}}"#, 422, "list_type"),
                 Case(weights, #"{"operator_weights": [1]}"#, 422, at: ["body", "operator_weights", 0]),

@@ -44,6 +44,36 @@ extension System {
             }
         }
 
+        @Test(
+            "So it is with a weight's own limit: in 15 rounds no operator ever holds more of a source, and every place is filled",
+            arguments: Writers.allCases)
+        func neverOverloadedOfASource(_ writers: Writers) async throws {
+            try await Deployment.open(instances: 3, environment: writers.environment) { crm in
+                let operators = try await inParallel(10) { _ in try await crm.newOperator(maxLoad: 100) }.sorted()
+                var sources: [Int] = []
+                for range in [0..<5, 3..<8, 6..<10] {
+                    let source = try await crm.newSource(Array(operators[range]))
+                    try await crm.psql.query(
+                        "UPDATE operator_source_weights SET max_load = 2 WHERE source_id = \(source)")
+                    sources.append(source)
+                }
+                try await LoadWatch(crm.database).watching { [sources] in
+                    for _ in 1...15 {
+                        try await playRound(
+                            crm, sources: sources, operators: operators, psqlWrites: writers == .threeInstancesAndPsql)
+                        for source in sources { _ = try await crm.registerOne(at: source) }
+                        let notFull = try await crm.psql.query(
+                            """
+                            SELECT source_id, operator_id, active_count
+                            FROM operator_source_weights LEFT JOIN distribution_counts USING (source_id, operator_id)
+                            WHERE active_count IS DISTINCT FROM 2
+                            """)
+                        #expect(notFull.isEmpty, "source, operator and count: \(notFull)")
+                    }
+                }
+            }
+        }
+
         /// With more contacts waiting at each source than its operators have places, all of them are full.
         private func expectEveryPlaceFilled(_ crm: Deployment, operators: ArraySlice<Int>) async throws {
             let ids = operators.map(String.init).joined(separator: ", ")

@@ -2,7 +2,8 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Looks from psql, again and again, whether an operator holds more active contacts than `max_load`.
+/// Looks from psql, again and again, whether an operator holds more active contacts than `max_load`, of all sources and of
+/// one.
 struct LoadWatch: Sendable {
     private let psql: Psql
 
@@ -26,6 +27,16 @@ struct LoadWatch: Sendable {
                             WHERE status = 'active' AND operator_id IS NOT NULL GROUP BY operator_id
                         ) AS c ON c.operator_id = o.id
                         WHERE COALESCE(c.count, 0) > o.max_load OR COALESCE(c.count, 0) <> o.current_load
+                        UNION ALL
+                        SELECT d.operator_id, w.max_load, d.active_count, COALESCE(c.count, 0)
+                        FROM distribution_counts AS d
+                        LEFT JOIN operator_source_weights AS w USING (source_id, operator_id)
+                        LEFT JOIN (
+                            SELECT source_id, operator_id, count(*) FROM contacts
+                            WHERE status = 'active' AND operator_id IS NOT NULL GROUP BY source_id, operator_id
+                        ) AS c USING (source_id, operator_id)
+                        WHERE d.operator_id IS NOT NULL
+                            AND (COALESCE(c.count, 0) > w.max_load OR COALESCE(c.count, 0) <> d.active_count)
                         """)
                     looks.withLock { $0 += 1 }
                     guard wrong.isEmpty else {

@@ -5,10 +5,10 @@ enum Shape {
     static let `operator`: Set = [
         "id", "name", "is_active", "max_load", "current_load", "created_at", "updated_at",
     ]
-    static let source: Set = ["id", "name", "description", "created_at"]
-    static let weight: Set = ["id", "operator_id", "source_id", "weight", "created_at"]
+    static let source: Set = ["id", "name", "description", "created_at", "strategy", "sticky"]
+    static let weight: Set = ["id", "operator_id", "source_id", "weight", "created_at", "max_load"]
     static let contact: Set = [
-        "id", "lead_id", "source_id", "operator_id", "status", "message", "created_at", "updated_at",
+        "id", "lead_id", "source_id", "operator_id", "status", "message", "created_at", "updated_at", "priority",
     ]
     static let contactWithDetails = contact.union(["lead", "operator", "source"])
     static let lead: Set = ["id", "external_id", "phone", "email", "name", "created_at", "updated_at"]

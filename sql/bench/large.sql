@@ -77,8 +77,9 @@ SELECT * FROM (
     SELECT id, source_id, operator_id, 'closed', updated_at FROM contacts WHERE status = 'closed'
 ) AS e ORDER BY created_at, contact_id, status;
 
-INSERT INTO distribution_counts (source_id, operator_id, contacts_count)
-SELECT source_id, operator_id, count(*) FROM contacts GROUP BY source_id, operator_id;
+INSERT INTO distribution_counts (source_id, operator_id, contacts_count, active_count)
+SELECT source_id, operator_id, count(*), count(operator_id) FILTER (WHERE status = 'active')
+FROM contacts GROUP BY source_id, operator_id;
 
 UPDATE operators AS o
 SET current_load = c.n, max_load = CASE WHEN id % 50 = 7 THEN c.n ELSE max_load END  -- some are full

@@ -47,15 +47,21 @@ extension Conversion where Value == Bool {
     }
 }
 
-extension Conversion where Value == ContactStatus {
-    static var status: Self {
-        Self(placeholder: .active, schema: { ContactStatus.schema }) { json throws(Misfit) in
+extension Conversion where Value: CaseIterable & RawRepresentable<String> & JSONEncodable {
+    /// One of the type's words.
+    static var word: Self {
+        Self(placeholder: Value.allCases.first!, schema: { Value.schema }) { json throws(Misfit) in
             guard case .string(let text) = json,
-                let status = ContactStatus.allCases.first(where: { text.hasBytes(of: $0.rawValue) })
-            else { throw .noStatus }
-            return status
+                let value = Value.allCases.first(where: { text.hasBytes(of: $0.rawValue) })
+            else { throw .noWord(of: Value.allCases.map(\.rawValue)) }
+            return value
         }
     }
+}
+
+extension Conversion where Value == Int32 {
+    /// A contact's priority.
+    static var priority: Self { integer(in: 0...9) }
 }
 
 extension Conversion where Value: FixedWidthInteger {

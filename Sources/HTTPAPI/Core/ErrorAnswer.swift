@@ -77,6 +77,8 @@ struct ErrorAnswer {
         case .sourceNameTaken(let name): self.init(code: .sourceNameTaken, "Source with name '\(name)' already exists")
         case .operatorInactive(let id): self.init(code: .operatorInactive, "Operator \(id) is not active")
         case .operatorFull(let id): self.init(code: .operatorFull, "Operator \(id) has no room for another contact")
+        case .sourceShareFull(let id, let source):
+            self.init(code: .sourceShareFull, "Operator \(id) has no room for another contact of source \(source)")
         case .contactClosed(let id): self.init(code: .contactClosed, "Contact \(id) is closed")
         case .idempotencyKeyReused: self.init(code: .idempotencyKeyReused)
         case .idempotencyInFlight: self.init(code: .idempotencyInFlight)

@@ -19,6 +19,7 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     case methodNotAllowed = "method_not_allowed"
     case operatorInactive = "operator_inactive"
     case operatorFull = "operator_full"
+    case sourceShareFull = "source_share_full"
     case contactClosed = "contact_closed"
     case idempotencyInFlight = "idempotency_in_flight"
     case rejected
@@ -130,6 +131,17 @@ public enum ErrorCode: String, CaseIterable, Sendable {
                 status: .conflict, detail: "Operator 7 has no room for another contact",
                 whatHappened: "The contact was to go to an operator who holds `max_load` active contacts already.",
                 whatToDo: "Choose another operator, close one of this one's contacts, or raise `max_load`.")
+        case .sourceShareFull:
+            Meaning(
+                status: .conflict, detail: "Operator 7 has no room for another contact of source 1",
+                whatHappened: """
+                    The contact was to go to an operator who holds as many active contacts of its source as the weight's \
+                    `max_load` there allows.
+                    """,
+                whatToDo: """
+                    Choose another operator, close one of this one's contacts of the source, or raise `max_load` in the source's \
+                    distribution.
+                    """)
         case .contactClosed:
             Meaning(
                 status: .conflict, detail: "Contact 7 is closed",

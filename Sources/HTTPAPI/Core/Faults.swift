@@ -28,9 +28,14 @@ struct Misfit: Error, Equatable {
     static let unknownParameter = Misfit("extra_forbidden", "Extra inputs are not permitted")
     static let tooManyFaults = Misfit(
         "too_many_errors", "More is wrong with the request than the first \(Faults.limit) faults, and is not listed")
-    static let noStatus = Misfit("literal_error", "Input should be 'active' or 'closed'")
     static let nulCharacter = Misfit("value_error", "Value error, text must not contain the character U+0000")
 
+    /// None of the words that there are, of which there are two or more.
+    static func noWord(of words: [String]) -> Misfit {
+        let quoted = words.map { "'\($0)'" }
+        return Misfit(
+            "literal_error", "Input should be \(quoted.dropLast().joined(separator: ", ")) or \(quoted.last!)")
+    }
     static func tooLow(_ bound: Int64) -> Misfit {
         Misfit("greater_than_equal", "Input should be greater than or equal to \(bound)")
     }
