@@ -24,6 +24,7 @@ public struct Batch: Sendable {
     /// The operators that commands name.
     public private(set) var operators: Set<OperatorID> = []
     private var namedContacts: Set<ContactID> = []
+    private var hasRelease = false
     /// The entries of each key.
     private var keys: [String: (fingerprint: String, entries: Set<Int32>)] = [:]
 
@@ -56,20 +57,26 @@ public struct Batch: Sendable {
     /// - Returns: Whether it was added.
     public mutating func add(_ request: AssignmentRequest) -> Bool {
         guard requests.isEmpty || !request.command.changesStaff && staffChange == nil else { return false }
-        if case .updateContact(let id, _) = request.command, namedContacts.contains(id) { return false }
+        guard namedContacts.isDisjoint(with: request.command.contacts) else { return false }
+        if case .release = request.command {
+            // One has many contacts.
+            guard !hasRelease else { return false }
+            hasRelease = true
+        }
         guard request.idempotency.map({ add($0.key) }) ?? true else { return false }
         switch request.command {
         case .register(let contact):
             registrations.append(contact)
             sources.insert(contact.sourceID)
-        case .updateContact(let id, let patch):
-            namedContacts.insert(id)
-            contacts.append(id)
-            if let operatorID = patch.operatorID { operators.insert(operatorID) }
+        case .updateContact(_, let patch): if let operatorID = patch.operatorID { operators.insert(operatorID) }
+        case .requeue: break
+        case .release(let id, _): operators.insert(id)
         case .updateOperator(let id, _): operators.insert(id)
         case .setDistribution(let id, _, _): sources.insert(id)
         case .admitWaiting(let ids): sources.formUnion(ids)
         }
+        namedContacts.formUnion(request.command.contacts)
+        contacts += request.command.contacts
         requests.append(request)
         return true
     }

@@ -89,6 +89,7 @@ private struct Decider {
         case done(Result<AssignmentOutcome, CRMError>)
         case added(Contact)
         case updated(ContactID, ContactPatch, Result<Desk.Placement, Desk.Refusal>)
+        case released([ContactID])
     }
 
     init(_ snapshot: Snapshot, seed: UInt64) {
@@ -130,6 +131,13 @@ private struct Decider {
                     .success(details(contact, leads.leads[contact.leadID]!, snapshot.sources[contact.sourceID]!)))
             case .updated(let id, let patch, let result):
                 answers.append(answer(to: patch, of: id, result, &messages))
+            case .released(let contacts):
+                let waiting = contacts.count { desk.placements[$0]!.operatorID == nil }
+                answers.append(
+                    .success(
+                        .released(
+                            Release(
+                                released: contacts.count, reassigned: contacts.count - waiting, waiting: waiting))))
             }
         }
         // A change of staff is answered with what it led to.
@@ -177,6 +185,10 @@ private struct Decider {
                 id, isActive: patch.status.map { $0 == .active }, operatorID: patch.operatorID,
                 priority: patch.priority)
             return .updated(id, patch, desk.carryOut(change))
+        case .requeue(let id): return .updated(id, ContactPatch(), desk.carryOut(.requeue(id)))
+        case .release(let id, let contacts):
+            guard snapshot.operators[id] != nil else { return .done(.failure(.operatorNotFound(id))) }
+            return .released(desk.release(contacts, from: id))
         case .admitWaiting, .updateOperator, .setDistribution: return .done(.success(.admission))
         }
     }

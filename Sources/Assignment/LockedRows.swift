@@ -52,6 +52,8 @@ public struct LockedRows: Sendable, Equatable, CustomStringConvertible {
         case .register(let contact): isLocked(contact.sourceID)
         case .updateContact(let id, let patch):
             contacts.contains(id) || patch.operatorID.map(operators.contains) ?? false
+        case .requeue(let id): contacts.contains(id)
+        case .release(let id, let ids): operators.contains(id) || !contacts.isDisjoint(with: ids)
         case .updateOperator(let id, _): operators.contains(id)
         case .setDistribution(let id, let weights, _):
             sources.contains(id) || weights.contains { operators.contains($0.operatorID) }
@@ -67,9 +69,11 @@ public struct LockedRows: Sendable, Equatable, CustomStringConvertible {
         switch command {
         case .register(let contact):
             return snapshot.leads.contains { leads.contains($0.id) && $0.identity.shares(with: contact.identity) }
-        case .updateContact(let id, _):
-            guard let named = snapshot.contacts[id]?.contact else { return false }
-            return named.operatorID.map(operators.contains) ?? false || isLocked(named.sourceID)
+        case .updateContact, .requeue, .release:
+            return command.contacts.contains { id in
+                guard let named = snapshot.contacts[id]?.contact else { return false }
+                return named.operatorID.map(operators.contains) ?? false || isLocked(named.sourceID)
+            }
         case .updateOperator, .setDistribution, .admitWaiting: return false
         }
     }

@@ -25,7 +25,7 @@ public struct AssignmentMetrics: Sendable {
             case .assignments:
                 .init(
                     rawValue,
-                    "Contacts assigned, waiting, admitted (waited, then assigned), reopened, transferred, closed; commands refused, or unavailable."
+                    "Contacts assigned, waiting, admitted (waited, then assigned), reopened, transferred, closed, requeued, released; commands refused, or unavailable."
                 )
             case .batchSize:
                 .init(
@@ -61,7 +61,7 @@ public struct AssignmentMetrics: Sendable {
         case waiting
         /// A contact that waited got an operator.
         case admitted
-        case reopened, transferred, closed
+        case reopened, transferred, closed, requeued, released
         /// It could not be done as it was asked for.
         case refused
         /// It was not done in time, or its outcome is unknown.
@@ -115,8 +115,10 @@ public struct AssignmentMetrics: Sendable {
         case (.updateContact(_, let patch), .success):
             if patch.operatorID != nil { count(.transferred) }
             if let status = patch.status { count(status == .active ? .reopened : .closed) }
-        case (.register, _), (.updateContact, .failure): count(.refused)
-        case (.updateOperator, _), (.setDistribution, _), (.admitWaiting, _): break
+        case (.requeue, .success): count(.requeued)
+        case (.release, .success(.released(let release))): count(.released, release.released)
+        case (.register, _), (.updateContact, .failure), (.requeue, .failure): count(.refused)
+        case (.release, _), (.updateOperator, _), (.setDistribution, _), (.admitWaiting, _): break
         }
     }
 

@@ -132,9 +132,10 @@ public final class CRM: Service {
     /// - Parameter value: What the outcome is for the caller.
     func carryOut<Value>(
         _ command: AssignmentCommand, _ idempotency: Idempotency<Value>? = nil,
-        as value: @escaping @Sendable (AssignmentOutcome) -> Value, completion: @escaping Completion<Answered<Value>>
+        by deadline: ContinuousClock.Instant? = nil, as value: @escaping @Sendable (AssignmentOutcome) -> Value,
+        completion: @escaping Completion<Answered<Value>>
     ) {
-        dispatcher.carryOut(job(command, idempotency, as: value, completion: completion))
+        dispatcher.carryOut(job(command, idempotency, by: deadline, as: value, completion: completion))
     }
 
     /// Carries out commands in their order, all or, if too many wait, none.
@@ -153,7 +154,7 @@ public final class CRM: Service {
     }
 
     private func job<Value>(
-        _ command: AssignmentCommand, _ idempotency: Idempotency<Value>?,
+        _ command: AssignmentCommand, _ idempotency: Idempotency<Value>?, by deadline: ContinuousClock.Instant? = nil,
         as value: @escaping @Sendable (AssignmentOutcome) -> Value, completion: @escaping Completion<Answered<Value>>
     ) -> LaneJob {
         let metrics = metrics
@@ -167,7 +168,7 @@ public final class CRM: Service {
                     return .fresh(value(outcome))
                 })
         }
-        return LaneJob(request: request, deadline: .now + configuration.requestTimeout, reply: reply)
+        return LaneJob(request: request, deadline: deadline ?? self.deadline, reply: reply)
     }
 
     /// Runs a write that changes no load, and answers one row.
@@ -182,6 +183,9 @@ public final class CRM: Service {
             }
         }
     }
+
+    /// When a request that comes now must be answered.
+    var deadline: ContinuousClock.Instant { .now + configuration.requestTimeout }
 
     /// Lets in who waits at these sources, if there is room; nobody waits for it.
     func admitWaiting(at sources: [SourceID]) { dispatcher.admitWaiting(at: sources) }
@@ -201,6 +205,7 @@ public final class CRM: Service {
 extension AssignmentOutcome {
     var contact: ContactDetails { if case .contact(let contact) = self { contact } else { wrong() } }
     var `operator`: Operator { if case .operator(let `operator`) = self { `operator` } else { wrong() } }
+    var release: Release { if case .released(let release) = self { release } else { wrong() } }
     var weights: [OperatorSourceWeight] { if case .weights(let weights) = self { weights } else { wrong() } }
 
     private func wrong() -> Never { preconditionFailure("a command has the outcome of another") }

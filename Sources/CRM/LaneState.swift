@@ -288,9 +288,14 @@ extension AssignmentCommand {
     fileprivate func place(_ sources: [ContactID: SourceID]) -> Place {
         switch self {
         case .register(let contact): .source(contact.sourceID)
-        case .updateContact(let id, _): sources[id].map { .source($0) } ?? .contacts(id.rawValue % 4)
+        case .updateContact(let id, _), .requeue(let id): place(of: id, sources)
+        case .release(let id, let contacts): contacts.first.map { place(of: $0, sources) } ?? .contacts(id.rawValue % 4)
         case .admitWaiting: .admission
         case .updateOperator, .setDistribution: .staff
         }
+    }
+
+    private func place(of id: ContactID, _ sources: [ContactID: SourceID]) -> Place {
+        sources[id].map { .source($0) } ?? .contacts(id.rawValue % 4)
     }
 }

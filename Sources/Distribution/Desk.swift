@@ -79,6 +79,8 @@ public struct Desk: Sendable {
     private var unread: Set<SourceID> = []
     /// The operators who may be owed to somebody behind the horizon: nobody behind it gets them.
     private var owed: Set<OperatorID> = []
+    /// Those who get nothing more, as contacts are taken from them.
+    var closed: Set<OperatorID> = []
     /// When the last contact was given, later than any before.
     private var clock: Timestamp
     var generator: SplitMix64
@@ -143,7 +145,7 @@ public struct Desk: Sendable {
     }
 
     private func isAvailable(_ id: OperatorID, at source: SourceID) -> Bool {
-        capacities[id]?.isAvailable ?? false && hasShareRoom(id, at: source)
+        capacities[id]?.isAvailable ?? false && !closed.contains(id) && hasShareRoom(id, at: source)
     }
 
     /// Whether the operator's weight at the source allows another of its contacts.
@@ -159,7 +161,7 @@ public struct Desk: Sendable {
         mayTake(id, at: placements[contact]!.sourceID, queuePlace(of: contact))
     }
 
-    private func queuePlace(of contact: ContactID) -> QueuePlace {
+    func queuePlace(of contact: ContactID) -> QueuePlace {
         QueuePlace(priority: placements[contact]!.priority, contact: contact)
     }
 
@@ -203,8 +205,18 @@ public struct Desk: Sendable {
 
     /// Takes one contact of a source off an operator's load, and lets those in who wait for it.
     mutating func free(_ operatorID: OperatorID, of source: SourceID) {
+        unload(operatorID, of: source)
+        admitWaiting(for: operatorID)
+    }
+
+    /// Takes one contact of a source off an operator's load.
+    mutating func unload(_ operatorID: OperatorID, of source: SourceID) {
         capacities[operatorID]?.currentLoad -= 1
         rooms[source]?[operatorID]? += 1
+    }
+
+    /// Lets those in who wait for an operator.
+    mutating func admitWaiting(for operatorID: OperatorID) {
         if capacities[operatorID]?.isAvailable ?? false { admitWaiting(at: sourcesOfOperator[operatorID] ?? []) }
     }
 

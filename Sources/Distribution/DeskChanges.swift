@@ -8,6 +8,8 @@ extension Desk {
         /// Closes (`isActive` false) or reopens (true) a contact, or transfers it to `operatorID`, or both, and moves it in
         /// the queue; `nil` leaves that as it is.
         case update(ContactID, isActive: Bool?, operatorID: OperatorID?, priority: Int32? = nil)
+        /// Places an active contact anew, with another operator if it may have one.
+        case requeue(ContactID)
     }
 
     /// Why a change was refused; nothing changed.
@@ -49,6 +51,7 @@ extension Desk {
             } else if placement.isWaiting, placements[contact] != placement {
                 place(contact)
             }
+        case .requeue(let contact): try requeue(contact)
         }
         return placements[change.contact]!
     }
@@ -82,7 +85,7 @@ extension Desk {
 extension Desk.Change {
     var contact: ContactID {
         switch self {
-        case .register(let contact, _, _, _), .update(let contact, _, _, _): contact
+        case .register(let contact, _, _, _), .update(let contact, _, _, _), .requeue(let contact): contact
         }
     }
 }

@@ -77,6 +77,20 @@ extension RouteGroup {
                 api.crm.updateContact(input.id, input.patch, completion: completion)
             },
             Route(
+                .post, "/api/v1/contacts/{contact_id}/requeue", "requeue_contact", scope: .operate,
+                "Give a contact to somebody else",
+                """
+                Takes the contact from its operator and places it anew. It comes back to the same operator only if no other is \
+                available and nobody waits before it. One that waits stays where it is.
+                """,
+                errors: [.contactNotFound, .contactClosed],
+                reads: { $0.contactID() },
+                answers: .json(
+                    ContactDetails.self, "The contact.", example: ContactDetails.example, links: ContactDetails.links)
+            ) { api, id, idempotency, completion in
+                api.crm.requeue(id, idempotency, completion: completion)
+            },
+            Route(
                 .get, "/api/v1/contacts/stats/distribution", "count_contacts", scope: .read, "Count the contacts",
                 "Counts the contacts of each source by the operator who has them, whatever their status.",
                 answers: .json(

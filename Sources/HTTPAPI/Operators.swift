@@ -50,6 +50,23 @@ extension RouteGroup {
             ) { api, input, _, completion in
                 api.crm.updateOperator(input.id, input.patch, completion: completion)
             },
+            Route(
+                .post, "/api/v1/operators/{operator_id}/release", "release_operator", scope: .operate,
+                "Take an operator's contacts away",
+                """
+                Each active contact, or each that is named, goes to another operator, or waits at its place in the queue. None \
+                comes back in this call: set `is_active` to false first, or the operator may get them again after it. It takes \
+                some 200 in each transaction; 503 `outcome_unknown` means that some were released and others were not, and the \
+                same call goes on with them.
+                """,
+                errors: [.operatorNotFound],
+                reads: { (id: $0.operatorID(), contacts: $0.body(ReleaseRequest.self, example: [:]).contacts) },
+                answers: .json(
+                    Release.self, "What became of the contacts.",
+                    example: ["released": 12, "reassigned": 9, "waiting": 3])
+            ) { api, input, idempotency in
+                try await api.crm.release(input.id, input.contacts, idempotency)
+            },
         ])
 }
 
@@ -73,6 +90,29 @@ struct NewOperator: JSONReadable {
             "is_active", .boolean, default: true, "Whether the operator is given new contacts.")
         maxLoad = fields.required(
             "max_load", .count, default: 10, "The most active contacts the operator may hold at once.")
+    }
+}
+
+/// Which contacts an operator loses.
+struct ReleaseRequest: JSONReadable {
+    let contacts: [ContactID]?
+
+    static let schemaName = "OperatorRelease"
+
+    init(_ fields: inout Fields) {
+        contacts = fields.optional(
+            "contact_ids", .list(of: .id(), upTo: 10_000),
+            "Only these; those that the operator does not hold are passed over. Without it all active contacts.")
+    }
+}
+
+extension Release: JSONObject {
+    static var schemaName: String { "Release" }
+
+    static func visitMembers(_ visitor: inout some MemberVisitor<Self>) {
+        visitor.member("released", "Contacts that were taken from the operator.", ["minimum": 0]) { $0.released }
+        visitor.member("reassigned", "Those of them that have another operator now.", ["minimum": 0]) { $0.reassigned }
+        visitor.member("waiting", "Those of them that wait.", ["minimum": 0]) { $0.waiting }
     }
 }
 

@@ -37,3 +37,24 @@ public struct OperatorPatch: Sendable, Equatable {
         self.maxLoad = maxLoad
     }
 }
+
+/// What became of the contacts that were taken from an operator.
+public struct Release: Sendable, Equatable {
+    public var released: Int
+    /// Those of them that have another operator now.
+    public var reassigned: Int
+    /// Those that wait.
+    public var waiting: Int
+
+    public init(released: Int = 0, reassigned: Int = 0, waiting: Int = 0) {
+        self.released = released
+        self.reassigned = reassigned
+        self.waiting = waiting
+    }
+
+    public static func + (one: Release, other: Release) -> Release {
+        Release(
+            released: one.released + other.released, reassigned: one.reassigned + other.reassigned,
+            waiting: one.waiting + other.waiting)
+    }
+}

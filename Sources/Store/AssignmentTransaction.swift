@@ -348,7 +348,7 @@ private struct StaffChange {
     init?(_ command: AssignmentCommand) {
         self.command = command
         switch command {
-        case .register, .updateContact, .admitWaiting: return nil
+        case .register, .updateContact, .requeue, .release, .admitWaiting: return nil
         case .updateOperator(let id, let patch):
             queries = [
                 AssignmentStatements.updateOperator(

@@ -70,3 +70,13 @@ extension Fetch<ContactDetails> {
     private static let byID = Statement(
         "SELECT \(ContactDetails.columns) FROM contacts AS c \(ContactDetails.joins) WHERE c.id = $1::bigint")
 }
+
+extension Fetch<ContactID> {
+    /// The active contacts of an operator, in queue order.
+    public static func activeContacts(of id: OperatorID) -> Self { Self(active(.int8(id.rawValue))) { try $0.next() } }
+
+    private static let active = Statement(
+        """
+        SELECT id FROM contacts WHERE operator_id = $1::bigint AND status = 'active' ORDER BY priority DESC, id
+        """)
+}

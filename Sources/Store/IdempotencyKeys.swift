@@ -119,3 +119,16 @@ public struct KeyedWrite<Value: Sendable>: Transaction {
         }
     }
 }
+
+/// What is kept of a request, if it was done.
+public struct FetchKept: Transaction {
+    public let isRepeatable = true
+    private let key: IdempotencyKey
+
+    public init(_ key: IdempotencyKey) { self.key = key }
+
+    /// - Throws: ``PostgresError``; ``CRMError/idempotencyKeyReused``.
+    public func run(on connection: inout Connection) throws -> KeptAnswer? {
+        try keptAnswers(of: [key], on: &connection)[0]?.get()
+    }
+}

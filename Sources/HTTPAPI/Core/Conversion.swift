@@ -81,6 +81,17 @@ extension Conversion where Value == Int32 {
 }
 
 extension Conversion {
+    /// A list of single values.
+    static func list<Element>(of element: Conversion<Element>, upTo limit: Int) -> Self where Value == [Element] {
+        Self(placeholder: [], schema: { .array(of: element.schema(), upTo: limit) }) { json throws(Misfit) in
+            guard case .array(let elements) = json else { throw .noList }
+            guard elements.count <= limit else { throw .tooMany(elements.count, limit: limit) }
+            var values: [Element] = []
+            for json in elements { values.append(try element.convert(json)) }
+            return values
+        }
+    }
+
     static func id<Entity>() -> Self where Value == ID<Entity> {
         Self(placeholder: ID(0), schema: { .id }) { json throws(Misfit) in
             ID(try Conversion<Int64>.id().convert(json))
