@@ -53,6 +53,7 @@ let package = Package(
                 .embedInCode("sql/migrations/0008_least_privilege.sql"),
                 .embedInCode("sql/migrations/0009_maintenance.sql"),
                 .embedInCode("sql/migrations/0010_phones_as_copied.sql"),
+                .embedInCode("sql/migrations/0011_deletes_and_statistics.sql"),
                 .embedInCode("sql/roles.sql"),
             ],
             swiftSettings: settings),

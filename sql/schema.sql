@@ -222,7 +222,7 @@ CREATE TABLE public.distribution_counts (
 )
 WITH (fillfactor='50');
 
-COMMENT ON TABLE public.distribution_counts IS 'Contacts of each source by operator, whatever their status; kept by triggers.';
+COMMENT ON TABLE public.distribution_counts IS 'Contacts of each source by operator, whatever their status; kept by triggers. A pair that had one keeps its row.';
 
 CREATE TABLE public.leads (
     id bigint NOT NULL,
@@ -670,6 +670,8 @@ CREATE INDEX contacts_waiting_idx ON public.contacts USING btree (source_id, id)
 
 CREATE UNIQUE INDEX distribution_counts_key ON public.distribution_counts USING btree (source_id, COALESCE(operator_id, (0)::bigint));
 
+CREATE INDEX distribution_counts_operator_id_idx ON public.distribution_counts USING btree (operator_id);
+
 CREATE UNIQUE INDEX leads_email_key ON public.leads USING btree (email) WHERE (email IS NOT NULL);
 
 CREATE UNIQUE INDEX leads_external_id_key ON public.leads USING btree (external_id) WHERE (external_id IS NOT NULL);
@@ -755,7 +757,7 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.maintenance_jobs TO leads_crm_service
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.operator_source_weights TO leads_crm_service;
 
-GRANT SELECT ON TABLE public.operators TO leads_crm_service;
+GRANT SELECT,DELETE ON TABLE public.operators TO leads_crm_service;
 
 GRANT INSERT(name),UPDATE(name) ON TABLE public.operators TO leads_crm_service;
 
@@ -767,7 +769,7 @@ GRANT UPDATE(updated_at) ON TABLE public.operators TO leads_crm_service;
 
 GRANT SELECT ON TABLE public.schema_migrations TO leads_crm_service;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.sources TO leads_crm_service;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sources TO leads_crm_service;
 
 GRANT SELECT ON TABLE reporting.assignment_delay TO leads_crm_reporting;
 GRANT SELECT ON TABLE reporting.assignment_delay TO leads_crm_service;

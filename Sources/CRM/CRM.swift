@@ -117,6 +117,9 @@ public final class CRM: Service {
         try await run(FetchWorkload(operatorLimit: Int64(operatorLimit)), within: .seconds(2))
     }
 
+    /// Whether instances queue before their snapshot is taken.
+    var usesGate: Bool { configuration.usesGate }
+
     func run<T: Transaction>(_ transaction: T, within limit: Duration? = nil) async throws -> T.Output {
         do {
             let pool = transaction.isRepeatable ? pool : writePool

@@ -76,7 +76,7 @@ enum DiagnosisStatements {
         unprepared: """
             SELECT string_agg(p.name, ', ' ORDER BY p.place) || ' on ' || t.name
             FROM (VALUES
-                ('operators', 'SELECT'), ('sources', 'SELECT INSERT UPDATE'), ('leads', 'SELECT INSERT UPDATE'),
+                ('operators', 'SELECT DELETE'), ('sources', 'SELECT INSERT UPDATE DELETE'), ('leads', 'SELECT INSERT UPDATE'),
                 ('contacts', 'SELECT INSERT UPDATE'), ('operator_source_weights', 'SELECT INSERT UPDATE DELETE'),
                 ('distribution_counts', 'SELECT'), ('assignment_gate', 'UPDATE'),
                 ('maintenance_jobs', 'SELECT INSERT UPDATE'),

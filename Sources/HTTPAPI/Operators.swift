@@ -49,11 +49,19 @@ extension RouteGroup {
             ) { api, input, completion in
                 api.crm.updateOperator(input.id, input.patch, completion: completion)
             },
+            Route(
+                .delete, "/api/v1/operators/{operator_id}", "delete_operator", scope: .admin, "Delete an operator",
+                "With the weights. Only an operator who never had a contact; others are to be deactivated.",
+                errors: [.operatorNotFound, .inUse],
+                reads: { $0.operatorID() }, answers: .nothing("The operator is gone.")
+            ) { api, id in
+                try await api.crm.deleteOperator(id)
+            },
         ])
 }
 
 extension Input {
-    fileprivate mutating func operatorID() -> OperatorID {
+    mutating func operatorID() -> OperatorID {
         path("operator_id", .id(), as: "OperatorID", "The id of the operator.", example: 1)
     }
 }

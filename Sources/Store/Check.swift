@@ -48,9 +48,10 @@ public enum CounterRepair {
         FROM reporting.integrity AS d WHERE d.counter = 'operator load' AND d.operator_id = o.id;
         ALTER TABLE operators ENABLE TRIGGER operators_no_overload;
         ALTER TABLE operators ENABLE TRIGGER operators_load_is_counted_on_update;
-        DELETE FROM distribution_counts;
+        UPDATE distribution_counts SET contacts_count = 0;
         INSERT INTO distribution_counts (source_id, operator_id, contacts_count)
-        SELECT source_id, operator_id, count(*) FROM contacts GROUP BY source_id, operator_id;
+        SELECT source_id, operator_id, count(*) FROM contacts GROUP BY source_id, operator_id
+        ON CONFLICT (source_id, (COALESCE(operator_id, 0))) DO UPDATE SET contacts_count = EXCLUDED.contacts_count;
         COMMIT
         """
 }

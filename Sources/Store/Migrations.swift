@@ -40,6 +40,7 @@ public enum Migrations {
         Migration(8, "least_privilege", PackageResources._008_least_privilege_sql),
         Migration(9, "maintenance", PackageResources._009_maintenance_sql),
         Migration(10, "phones_as_copied", PackageResources._010_phones_as_copied_sql),
+        Migration(11, "deletes_and_statistics", PackageResources._011_deletes_and_statistics_sql),
     ]
 
     /// A migration and whether the database has it.

@@ -15,10 +15,12 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     case sourceNotFound = "source_not_found"
     case contactNotFound = "contact_not_found"
     case leadNotFound = "lead_not_found"
+    case weightNotFound = "weight_not_found"
     case methodNotAllowed = "method_not_allowed"
     case operatorInactive = "operator_inactive"
     case operatorFull = "operator_full"
     case contactClosed = "contact_closed"
+    case inUse = "in_use"
     case rejected
     case requestTimeout = "request_timeout"
     case bodyTooLarge = "body_too_large"
@@ -108,6 +110,11 @@ public enum ErrorCode: String, CaseIterable, Sendable {
             Meaning(
                 status: .notFound, detail: "Lead 7 not found", whatHappened: "No lead has this id.",
                 whatToDo: "Take an id from `GET /api/v1/leads`.")
+        case .weightNotFound:
+            Meaning(
+                status: .notFound, detail: "Operator 7 has no weight at source 1",
+                whatHappened: "The operator does not take contacts of this source.",
+                whatToDo: "Take an operator from `GET /api/v1/sources/{id}/distribution`.")
         case .methodNotAllowed:
             Meaning(
                 status: .methodNotAllowed, detail: "Method Not Allowed",
@@ -127,6 +134,16 @@ public enum ErrorCode: String, CaseIterable, Sendable {
                 status: .conflict, detail: "Contact 7 is closed",
                 whatHappened: "A closed contact was to go to an operator.",
                 whatToDo: "Reopen it with `{\"status\": \"active\"}` first, or in the same request.")
+        case .inUse:
+            Meaning(
+                status: .conflict, detail: "Operator 7 has or had contacts",
+                whatHappened: """
+                    What was to be deleted has contacts, or had some that were transferred since: their history tells of it.
+                    """,
+                whatToDo: """
+                    Keep it. Set an operator's `is_active` to false; take all operators from a source with an empty \
+                    distribution.
+                    """)
         case .rejected:
             Meaning(
                 status: .conflict, detail: "The change conflicts with what is stored and was not made",
