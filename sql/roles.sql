@@ -65,6 +65,9 @@ BEGIN
             ('UPDATE (name, is_active, max_load, updated_at)', 'operators'), ('DELETE', 'operators'),
             ('SELECT, INSERT, UPDATE, DELETE', 'sources'), ('SELECT, INSERT, UPDATE', 'leads'),
             ('SELECT, INSERT, UPDATE', 'contacts'), ('SELECT, INSERT, UPDATE', 'maintenance_jobs'),
+            ('SELECT, INSERT, UPDATE', 'contact_tallies'), ('SELECT, INSERT, UPDATE', 'assignment_tallies'),
+            ('SELECT, UPDATE', 'tally_progress'), ('SELECT', 'contact_steps'), ('SELECT', 'contact_tallies_now'),
+            ('SELECT', 'assignment_tallies_now'), ('SELECT', 'operator_full_hours'),
             ('SELECT, INSERT, UPDATE, DELETE', 'operator_source_weights'),
             ('SELECT, INSERT, DELETE', 'assignment_batches'), ('UPDATE', 'assignment_gate'),
             ('USAGE', 'contacts_id_seq'), ('USAGE', 'leads_id_seq')

@@ -6,9 +6,9 @@ public struct MaintenanceJob: Sendable {
     public let name: String
     public let interval: Duration
     /// Does a part of the work, short enough that nobody waits for it, and answers how many rows it was.
-    fileprivate let step: Statement
+    let step: Statement
     /// How many rows a part has, unless it is the last one.
-    fileprivate let stepSize: Int64
+    let stepSize: Int64
 
     /// A batch is asked for within seconds after its COMMIT, if at all.
     public static let forgetBatches = MaintenanceJob(
@@ -22,7 +22,7 @@ public struct MaintenanceJob: Sendable {
             SELECT count(*) FROM removed
             """), stepSize: 5000)
 
-    public static let all = [forgetBatches]
+    public static let all = [forgetBatches, rollUp]
 }
 
 extension Fetch<SourceID> {

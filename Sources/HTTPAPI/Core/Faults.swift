@@ -29,6 +29,8 @@ struct Misfit: Error, Equatable {
     static let tooManyFaults = Misfit(
         "too_many_errors", "More is wrong with the request than the first \(Faults.limit) faults, and is not listed")
     static let noStatus = Misfit("literal_error", "Input should be 'active' or 'closed'")
+    static let noTimestamp = Misfit(
+        "datetime_parsing", "Input should be a time of RFC 3339 with its offset, as 2026-11-23T10:11:12Z")
     static let nulCharacter = Misfit("value_error", "Value error, text must not contain the character U+0000")
 
     static func tooLow(_ bound: Int64) -> Misfit {
