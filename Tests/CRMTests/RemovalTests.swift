@@ -75,7 +75,7 @@ import Testing
             try await addDesk(psql)
             try await withCRM(on: database) { crm in
                 try await psql.query("BEGIN")
-                try await psql.query("LOCK TABLE assignment_gate IN EXCLUSIVE MODE")
+                try await psql.query("LOCK TABLE assignment_gate IN SHARE ROW EXCLUSIVE MODE")
                 await #expect(throws: CRMError.unavailable(.deadline)) {
                     try await crm.removeWeight(of: OperatorID(1), at: SourceID(1))
                 }

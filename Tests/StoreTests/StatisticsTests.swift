@@ -133,6 +133,8 @@ import Testing
     @Test("In a cluster with younger transactions, as after a restore, rolling up begins anew")
     func otherCluster() async throws {
         try await withDesk { psql, connection, _ in
+            // Once, so that there is a part whose time has not come.
+            _ = try Maintain(.rollUp).run(on: &connection)
             try await psql.query("UPDATE tally_progress SET next_xid = '999999999999'")
             try await rollUp(psql, on: &connection)
         }
