@@ -842,13 +842,31 @@ CREATE VIEW reporting.waiting_times AS
                     t_1.n,
                     sum(t_1.n) FILTER (WHERE (t_1.kind >= 0)) OVER of_hour AS assigned,
                     sum(t_1.n) FILTER (WHERE (t_1.kind >= 0)) OVER (of_hour ORDER BY t_1.kind) AS so_far
-                   FROM ( SELECT contact_tallies_now.hour,
-                            contact_tallies_now.source_id,
-                            contact_tallies_now.kind,
-                            sum(contact_tallies_now.n) AS n
-                           FROM public.contact_tallies_now
-                          WHERE ((contact_tallies_now.hour >= (date_trunc('hour'::text, now(), 'UTC'::text) - '7 days'::interval)) AND (contact_tallies_now.source_id > 0))
-                          GROUP BY contact_tallies_now.hour, contact_tallies_now.source_id, contact_tallies_now.kind) t_1
+                   FROM ( SELECT t_2.hour,
+                            t_2.source_id,
+                            t_2.kind,
+                            sum(t_2.n) AS n
+                           FROM ( SELECT t_3.hour,
+                                    s_1.id AS source_id,
+                                    t_3.kind,
+                                    t_3.n
+                                   FROM (public.sources s_1
+                                     CROSS JOIN LATERAL ( SELECT t_4.source_id,
+    t_4.hour,
+    t_4.kind,
+    t_4.n
+   FROM public.contact_tallies t_4
+  WHERE ((t_4.source_id = s_1.id) AND (t_4.hour >= (date_trunc('hour'::text, now(), 'UTC'::text) - '7 days'::interval)))
+ OFFSET 0) t_3)
+                                UNION ALL
+                                 SELECT contact_steps.hour,
+                                    contact_steps.source_id,
+                                    contact_steps.kind,
+                                    1
+                                   FROM public.contact_steps
+                                  WHERE ((contact_steps.event_id > ( SELECT tally_progress.rolled_to
+   FROM public.tally_progress)) AND (contact_steps.hour >= (date_trunc('hour'::text, now(), 'UTC'::text) - '7 days'::interval)))) t_2
+                          GROUP BY t_2.hour, t_2.source_id, t_2.kind) t_1
                   WINDOW of_hour AS (PARTITION BY t_1.hour, t_1.source_id)) t
           GROUP BY t.hour, t.source_id) q
      JOIN public.sources s ON ((s.id = q.source_id)));

@@ -151,8 +151,20 @@ FROM (
         SELECT hour, source_id, kind, n, sum(n) FILTER (WHERE kind >= 0) OVER of_hour AS assigned,
             sum(n) FILTER (WHERE kind >= 0) OVER (of_hour ORDER BY kind) AS so_far
         FROM (
-            SELECT hour, source_id, kind, sum(n) AS n FROM public.contact_tallies_now
-            WHERE hour >= date_trunc('hour', now(), 'UTC') - interval '7 days' AND source_id > 0 GROUP BY 1, 2, 3
+            SELECT hour, source_id, kind, sum(n) AS n
+            FROM (
+                SELECT t.hour, s.id AS source_id, t.kind, t.n
+                FROM public.sources AS s
+                CROSS JOIN LATERAL (
+                    SELECT * FROM public.contact_tallies AS t
+                    WHERE t.source_id = s.id AND t.hour >= date_trunc('hour', now(), 'UTC') - interval '7 days' OFFSET 0
+                ) AS t
+                UNION ALL
+                SELECT hour, source_id, kind, 1 FROM public.contact_steps
+                WHERE event_id > (SELECT rolled_to FROM public.tally_progress)
+                    AND hour >= date_trunc('hour', now(), 'UTC') - interval '7 days'
+            ) AS t
+            GROUP BY 1, 2, 3
         ) AS t
         WINDOW of_hour AS (PARTITION BY hour, source_id)
     ) AS t
