@@ -56,6 +56,7 @@ let package = Package(
                 .embedInCode("sql/migrations/0010_phones_as_copied.sql"),
                 .embedInCode("sql/migrations/0011_idempotency_keys.sql"),
                 .embedInCode("sql/migrations/0012_strategies.sql"),
+                .embedInCode("sql/migrations/0013_deletes_and_statistics.sql"),
                 .embedInCode("sql/roles.sql"),
             ],
             swiftSettings: settings),

@@ -62,9 +62,13 @@ BEGIN
         FROM (VALUES
             ('SELECT', 'schema_migrations'), ('SELECT', 'operators'), ('SELECT', 'distribution_counts'),
             ('SELECT', 'contact_events'), ('INSERT (name, is_active, max_load)', 'operators'),
-            ('UPDATE (name, is_active, max_load, updated_at)', 'operators'), ('SELECT, INSERT, UPDATE', 'sources'),
-            ('SELECT, INSERT, UPDATE', 'leads'), ('SELECT, INSERT, UPDATE', 'contacts'),
-            ('SELECT, INSERT, UPDATE', 'maintenance_jobs'), ('SELECT, INSERT, UPDATE, DELETE', 'idempotency_keys'),
+            ('UPDATE (name, is_active, max_load, updated_at)', 'operators'), ('DELETE', 'operators'),
+            ('SELECT, INSERT, UPDATE, DELETE', 'sources'), ('SELECT, INSERT, UPDATE', 'leads'),
+            ('SELECT, INSERT, UPDATE', 'contacts'), ('SELECT, INSERT, UPDATE', 'maintenance_jobs'),
+            ('SELECT, INSERT, UPDATE, DELETE', 'idempotency_keys'),
+            ('SELECT, INSERT, UPDATE', 'contact_tallies'), ('SELECT, INSERT, UPDATE', 'assignment_tallies'),
+            ('SELECT, UPDATE', 'tally_progress'), ('SELECT', 'contact_steps'), ('SELECT', 'contact_tallies_now'),
+            ('SELECT', 'assignment_tallies_now'), ('SELECT', 'operator_full_hours'),
             ('SELECT, INSERT, UPDATE, DELETE', 'operator_source_weights'),
             ('SELECT, INSERT, DELETE', 'assignment_batches'), ('UPDATE', 'assignment_gate'),
             ('USAGE', 'contacts_id_seq'), ('USAGE', 'leads_id_seq')

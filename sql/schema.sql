@@ -156,6 +156,18 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.operators_note_fullness() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO public.operator_full_hours AS f (operator_id, hour, is_full)
+    VALUES (NEW.id, date_trunc('hour', now(), 'UTC'), NEW.current_load >= NEW.max_load)
+    ON CONFLICT (operator_id, hour) DO UPDATE SET is_full = EXCLUDED.is_full;
+    RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION public.operators_refuse_load_by_hand() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -192,6 +204,15 @@ CREATE TABLE public.assignment_gate (
 
 COMMENT ON TABLE public.assignment_gate IS 'Never holds a row. Instances lock it before their snapshot is taken, so that they queue instead of failing with 40001.';
 
+CREATE TABLE public.assignment_tallies (
+    hour timestamp with time zone NOT NULL,
+    source_id bigint NOT NULL,
+    operator_id bigint NOT NULL,
+    n integer NOT NULL
+);
+
+COMMENT ON TABLE public.assignment_tallies IS 'How many contacts of each source each operator was given in each hour, transfers aside; rolled up from contact_events.';
+
 CREATE TABLE public.contact_events (
     id bigint NOT NULL,
     contact_id bigint NOT NULL,
@@ -204,15 +225,6 @@ CREATE TABLE public.contact_events (
 COMMENT ON TABLE public.contact_events IS 'What each contact became, in order: written by triggers when it is created and when operator or status change.';
 
 COMMENT ON COLUMN public.contact_events.created_at IS 'When the contact says that it changed: its created_at or updated_at.';
-
-ALTER TABLE public.contact_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME public.contact_events_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
 
 CREATE TABLE public.contacts (
     id bigint NOT NULL,
@@ -236,6 +248,121 @@ COMMENT ON COLUMN public.contacts.status IS 'active: counts towards the operator
 
 COMMENT ON COLUMN public.contacts.priority IS '0 to 9. Of those who wait the highest comes first, then the smallest id.';
 
+CREATE VIEW public.contact_steps AS
+ SELECT e.id AS event_id,
+    e.created_at AS event_at,
+    e.source_id,
+    e.operator_id,
+    s.kind,
+    s.at,
+    date_trunc('hour'::text, s.at, 'UTC'::text) AS hour
+   FROM ((public.contact_events e
+     LEFT JOIN LATERAL ( SELECT p_1.id,
+            p_1.operator_id,
+            p_1.status,
+            p_1.created_at
+           FROM public.contact_events p_1
+          WHERE ((p_1.contact_id = e.contact_id) AND (p_1.id < e.id))
+          ORDER BY p_1.id DESC
+         LIMIT 1) p ON (true))
+     CROSS JOIN LATERAL ( SELECT f.kind,
+            COALESCE(( SELECT c.created_at
+                   FROM public.contacts c
+                  WHERE (c.id = e.contact_id)), e.created_at) AS at
+           FROM ( VALUES (('-2'::integer)::smallint), ((0)::smallint)) f(kind)
+          WHERE ((p.id IS NULL) AND ((f.kind < 0) OR (e.operator_id IS NOT NULL)))
+        UNION ALL
+         SELECT (
+                CASE
+                    WHEN (w.seconds < (0.001)::double precision) THEN (0)::double precision
+                    ELSE LEAST(((1)::double precision + floor((((4)::double precision * ln((w.seconds * (1000)::double precision))) / ln((2.0)::double precision)))), (200)::double precision)
+                END)::smallint AS "least",
+            e.created_at
+           FROM ( SELECT (EXTRACT(epoch FROM (e.created_at - p.created_at)))::double precision AS seconds) w
+          WHERE ((p.operator_id IS NULL) AND (p.id IS NOT NULL) AND (e.operator_id IS NOT NULL) AND (e.status = 'active'::text))
+        UNION ALL
+         SELECT ('-1'::integer)::smallint AS int2,
+            e.created_at
+          WHERE ((e.status = 'closed'::text) AND (p.status IS DISTINCT FROM 'closed'::text))) s);
+
+COMMENT ON VIEW public.contact_steps IS 'What contact_events tell, to be counted: fast for a span of event_id or event_at.';
+
+COMMENT ON COLUMN public.contact_steps.kind IS '-2: registered; -1: closed; from 0 on: given to an operator by somebody who had none, after a wait of this class.';
+
+COMMENT ON COLUMN public.contact_steps.at IS 'When it happened.';
+
+CREATE TABLE public.tally_progress (
+    rolled_to bigint NOT NULL,
+    next_to bigint NOT NULL,
+    next_xid xid8 NOT NULL,
+    CONSTRAINT tally_progress_order CHECK ((rolled_to <= next_to))
+);
+
+COMMENT ON TABLE public.tally_progress IS 'How far contact_events are rolled up: one row.';
+
+COMMENT ON COLUMN public.tally_progress.rolled_to IS 'The last event that the tallies have.';
+
+COMMENT ON COLUMN public.tally_progress.next_to IS 'The last event that they can have once all transactions before next_xid have ended: ids become visible out of order.';
+
+CREATE VIEW public.assignment_tallies_now AS
+ SELECT assignment_tallies.hour,
+    assignment_tallies.source_id,
+    assignment_tallies.operator_id,
+    assignment_tallies.n
+   FROM public.assignment_tallies
+UNION ALL
+ SELECT contact_steps.hour,
+    contact_steps.source_id,
+    contact_steps.operator_id,
+    1 AS n
+   FROM public.contact_steps
+  WHERE ((contact_steps.event_id > ( SELECT tally_progress.rolled_to
+           FROM public.tally_progress)) AND (contact_steps.kind >= 0));
+
+COMMENT ON VIEW public.assignment_tallies_now IS 'assignment_tallies, with what is not rolled up yet in rows of its own.';
+
+ALTER TABLE public.contact_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.contact_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.contact_tallies (
+    source_id bigint NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    kind smallint NOT NULL,
+    n integer NOT NULL
+);
+
+COMMENT ON TABLE public.contact_tallies IS 'How many contacts were registered, assigned and closed in each hour, by source and together; rolled up from contact_events.';
+
+COMMENT ON COLUMN public.contact_tallies.source_id IS '0: all sources.';
+
+COMMENT ON COLUMN public.contact_tallies.hour IS 'When the hour begins; of UTC.';
+
+COMMENT ON COLUMN public.contact_tallies.kind IS '-2: registered; -1: closed; 0: assigned at once; k > 0: assigned after 2^((k-1)/4) to 2^(k/4) milliseconds of waiting.';
+
+CREATE VIEW public.contact_tallies_now AS
+ SELECT contact_tallies.source_id,
+    contact_tallies.hour,
+    contact_tallies.kind,
+    contact_tallies.n
+   FROM public.contact_tallies
+UNION ALL
+ SELECT a.source_id,
+    s.hour,
+    s.kind,
+    1 AS n
+   FROM (public.contact_steps s
+     CROSS JOIN LATERAL ( VALUES (s.source_id), (0)) a(source_id))
+  WHERE (s.event_id > ( SELECT tally_progress.rolled_to
+           FROM public.tally_progress));
+
+COMMENT ON VIEW public.contact_tallies_now IS 'contact_tallies, with what is not rolled up yet in rows of its own.';
+
 ALTER TABLE public.contacts ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
     SEQUENCE NAME public.contacts_id_seq
     START WITH 1
@@ -255,7 +382,7 @@ CREATE TABLE public.distribution_counts (
 )
 WITH (fillfactor='50');
 
-COMMENT ON TABLE public.distribution_counts IS 'Contacts of each source by operator, whatever their status; kept by triggers.';
+COMMENT ON TABLE public.distribution_counts IS 'Contacts of each source by operator, whatever their status; kept by triggers. A pair that had one keeps its row.';
 
 COMMENT ON COLUMN public.distribution_counts.active_count IS 'Those of them that are active and have an operator; kept by triggers, and held to the weight''s max_load.';
 
@@ -308,6 +435,16 @@ CREATE TABLE public.maintenance_jobs (
 );
 
 COMMENT ON TABLE public.maintenance_jobs IS 'Work that instances do now and then: whoever finds a job due moves due_at on and does it.';
+
+CREATE TABLE public.operator_full_hours (
+    operator_id bigint NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    is_full boolean NOT NULL
+);
+
+COMMENT ON TABLE public.operator_full_hours IS 'The hours in which an operator became full or ceased to be: in each of them there was a time without room.';
+
+COMMENT ON COLUMN public.operator_full_hours.is_full IS 'Whether the operator was full at the end of the hour, and until the next row.';
 
 CREATE TABLE public.operator_source_weights (
     id bigint NOT NULL,
@@ -668,6 +805,62 @@ COMMENT ON COLUMN reporting.operator_load.utilisation_percent IS 'current_load i
 
 COMMENT ON COLUMN reporting.operator_load.sources IS 'The number of sources the operator has a weight at.';
 
+CREATE VIEW reporting.shares AS
+ SELECT s.id AS source_id,
+    s.name AS source_name,
+    o.id AS operator_id,
+    o.name AS operator_name,
+    d.weight,
+    COALESCE(d.expected, (0)::numeric) AS expected_percent,
+    d.assigned AS assigned_count,
+    d.actual AS actual_percent,
+    (d.actual - COALESCE(d.expected, (0)::numeric)) AS deviation_points,
+    ((EXISTS ( SELECT
+           FROM public.operator_full_hours f
+          WHERE ((f.operator_id = o.id) AND (f.hour >= (date_trunc('hour'::text, now(), 'UTC'::text) - '24:00:00'::interval))))) OR COALESCE(( SELECT f.is_full
+           FROM public.operator_full_hours f
+          WHERE (f.operator_id = o.id)
+          ORDER BY f.hour DESC
+         LIMIT 1), false)) AS limited
+   FROM ((( SELECT source_id,
+            operator_id,
+            w.weight,
+            COALESCE(g.n, (0)::bigint) AS assigned,
+            round(((100.0 * (COALESCE(w.weight, 0))::numeric) / (NULLIF(sum(w.weight) OVER of_source, 0))::numeric), 2) AS expected,
+            round(((100.0 * (COALESCE(g.n, (0)::bigint))::numeric) / NULLIF(sum(g.n) OVER of_source, (0)::numeric)), 2) AS actual
+           FROM (public.operator_source_weights w
+             FULL JOIN ( SELECT assignment_tallies_now.source_id,
+                    assignment_tallies_now.operator_id,
+                    sum(assignment_tallies_now.n) AS n
+                   FROM public.assignment_tallies_now
+                  WHERE (assignment_tallies_now.hour >= (date_trunc('hour'::text, now(), 'UTC'::text) - '24:00:00'::interval))
+                  GROUP BY assignment_tallies_now.source_id, assignment_tallies_now.operator_id) g USING (source_id, operator_id))
+          WINDOW of_source AS (PARTITION BY source_id)) d
+     JOIN public.sources s ON ((s.id = d.source_id)))
+     JOIN public.operators o ON ((o.id = d.operator_id)));
+
+COMMENT ON VIEW reporting.shares IS 'How the contacts of each source were shared in the last 24 hours and this one, beside what the weights say, and who was full meanwhile, so that limits decided. Reads tallies by the hour.';
+
+COMMENT ON COLUMN reporting.shares.source_id IS 'The source''s id.';
+
+COMMENT ON COLUMN reporting.shares.source_name IS 'The source''s name.';
+
+COMMENT ON COLUMN reporting.shares.operator_id IS 'The operator''s id.';
+
+COMMENT ON COLUMN reporting.shares.operator_name IS 'The operator''s name.';
+
+COMMENT ON COLUMN reporting.shares.weight IS 'The operator''s weight at the source, today; NULL: none.';
+
+COMMENT ON COLUMN reporting.shares.expected_percent IS 'weight in percent of the sum of the source''s weights.';
+
+COMMENT ON COLUMN reporting.shares.assigned_count IS 'Contacts given to the operator while they had none.';
+
+COMMENT ON COLUMN reporting.shares.actual_percent IS 'assigned_count in percent of what all were given of the source; NULL if nobody was.';
+
+COMMENT ON COLUMN reporting.shares.deviation_points IS 'actual_percent less expected_percent, in percentage points.';
+
+COMMENT ON COLUMN reporting.shares.limited IS 'Whether the operator held max_load contacts, from all sources, at any moment of these hours: then others got what was due by weight.';
+
 CREATE VIEW reporting.waiting AS
  SELECT s.id AS source_id,
     s.name AS source_name,
@@ -693,11 +886,96 @@ COMMENT ON COLUMN reporting.waiting.oldest_created_at IS 'When the one that wait
 
 COMMENT ON COLUMN reporting.waiting.oldest_age IS 'How long that one waits already.';
 
+CREATE VIEW reporting.waiting_times AS
+ SELECT q.hour,
+    q.source_id,
+    s.name AS source_name,
+    q.registered_count,
+    q.assigned_count,
+    q.waited_count,
+    q.closed_count,
+        CASE q.median
+            WHEN 0 THEN (0)::numeric
+            ELSE round((0.001 * ((2)::numeric ^ (((q.median)::numeric - 0.5) / (4)::numeric))), 3)
+        END AS median_seconds,
+        CASE q.p90
+            WHEN 0 THEN (0)::numeric
+            ELSE round((0.001 * ((2)::numeric ^ (((q.p90)::numeric - 0.5) / (4)::numeric))), 3)
+        END AS p90_seconds
+   FROM (( SELECT t.hour,
+            t.source_id,
+            COALESCE(sum(t.n) FILTER (WHERE (t.kind = '-2'::integer)), (0)::numeric) AS registered_count,
+            COALESCE(sum(t.n) FILTER (WHERE (t.kind >= 0)), (0)::numeric) AS assigned_count,
+            COALESCE(sum(t.n) FILTER (WHERE (t.kind > 0)), (0)::numeric) AS waited_count,
+            COALESCE(sum(t.n) FILTER (WHERE (t.kind = '-1'::integer)), (0)::numeric) AS closed_count,
+            min(t.kind) FILTER (WHERE ((t.kind >= 0) AND (t.so_far >= (0.5 * t.assigned)))) AS median,
+            min(t.kind) FILTER (WHERE ((t.kind >= 0) AND (t.so_far >= (0.9 * t.assigned)))) AS p90
+           FROM ( SELECT t_1.hour,
+                    t_1.source_id,
+                    t_1.kind,
+                    t_1.n,
+                    sum(t_1.n) FILTER (WHERE (t_1.kind >= 0)) OVER of_hour AS assigned,
+                    sum(t_1.n) FILTER (WHERE (t_1.kind >= 0)) OVER (of_hour ORDER BY t_1.kind) AS so_far
+                   FROM ( SELECT t_2.hour,
+                            t_2.source_id,
+                            t_2.kind,
+                            sum(t_2.n) AS n
+                           FROM ( SELECT t_3.hour,
+                                    s_1.id AS source_id,
+                                    t_3.kind,
+                                    t_3.n
+                                   FROM (public.sources s_1
+                                     CROSS JOIN LATERAL ( SELECT t_4.source_id,
+    t_4.hour,
+    t_4.kind,
+    t_4.n
+   FROM public.contact_tallies t_4
+  WHERE ((t_4.source_id = s_1.id) AND (t_4.hour >= (date_trunc('hour'::text, now(), 'UTC'::text) - '7 days'::interval)))
+ OFFSET 0) t_3)
+                                UNION ALL
+                                 SELECT contact_steps.hour,
+                                    contact_steps.source_id,
+                                    contact_steps.kind,
+                                    1
+                                   FROM public.contact_steps
+                                  WHERE ((contact_steps.event_id > ( SELECT tally_progress.rolled_to
+   FROM public.tally_progress)) AND (contact_steps.hour >= (date_trunc('hour'::text, now(), 'UTC'::text) - '7 days'::interval)))) t_2
+                          GROUP BY t_2.hour, t_2.source_id, t_2.kind) t_1
+                  WINDOW of_hour AS (PARTITION BY t_1.hour, t_1.source_id)) t
+          GROUP BY t.hour, t.source_id) q
+     JOIN public.sources s ON ((s.id = q.source_id)));
+
+COMMENT ON VIEW reporting.waiting_times IS 'What happened at each source in each hour of the last 7 days, and how long those had waited who were given to an operator. Reads tallies by the hour.';
+
+COMMENT ON COLUMN reporting.waiting_times.hour IS 'The beginning of the hour; of UTC.';
+
+COMMENT ON COLUMN reporting.waiting_times.source_id IS 'The source''s id.';
+
+COMMENT ON COLUMN reporting.waiting_times.source_name IS 'The source''s name.';
+
+COMMENT ON COLUMN reporting.waiting_times.registered_count IS 'Contacts that came.';
+
+COMMENT ON COLUMN reporting.waiting_times.assigned_count IS 'Contacts given to an operator while they had none.';
+
+COMMENT ON COLUMN reporting.waiting_times.waited_count IS 'Those of them that had to wait.';
+
+COMMENT ON COLUMN reporting.waiting_times.closed_count IS 'Contacts that were closed.';
+
+COMMENT ON COLUMN reporting.waiting_times.median_seconds IS 'How long half of those assigned had waited at most, to 9 %: waits are counted by classes. NULL without any.';
+
+COMMENT ON COLUMN reporting.waiting_times.p90_seconds IS 'The same for nine of ten.';
+
 ALTER TABLE ONLY public.assignment_batches
     ADD CONSTRAINT assignment_batches_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.assignment_tallies
+    ADD CONSTRAINT assignment_tallies_pkey PRIMARY KEY (hour, source_id, operator_id);
+
 ALTER TABLE ONLY public.contact_events
     ADD CONSTRAINT contact_events_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.contact_tallies
+    ADD CONSTRAINT contact_tallies_pkey PRIMARY KEY (source_id, hour, kind);
 
 ALTER TABLE ONLY public.contacts
     ADD CONSTRAINT contacts_pkey PRIMARY KEY (id);
@@ -710,6 +988,9 @@ ALTER TABLE ONLY public.leads
 
 ALTER TABLE ONLY public.maintenance_jobs
     ADD CONSTRAINT maintenance_jobs_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.operator_full_hours
+    ADD CONSTRAINT operator_full_hours_pkey PRIMARY KEY (operator_id, hour);
 
 ALTER TABLE ONLY public.operator_source_weights
     ADD CONSTRAINT operator_source_weights_pkey PRIMARY KEY (id);
@@ -731,6 +1012,8 @@ ALTER TABLE ONLY public.sources
 
 CREATE INDEX assignment_batches_created_at_idx ON public.assignment_batches USING btree (created_at);
 
+CREATE INDEX contact_events_contact_id_idx ON public.contact_events USING btree (contact_id, id);
+
 CREATE INDEX contact_events_created_at_idx ON public.contact_events USING brin (created_at) WITH (autosummarize='on');
 
 CREATE INDEX contacts_active_idx ON public.contacts USING btree (id) WHERE (status = 'active'::text);
@@ -751,6 +1034,8 @@ CREATE INDEX contacts_waiting_idx ON public.contacts USING btree (source_id, id)
 
 CREATE UNIQUE INDEX distribution_counts_key ON public.distribution_counts USING btree (source_id, COALESCE(operator_id, (0)::bigint));
 
+CREATE INDEX distribution_counts_operator_id_idx ON public.distribution_counts USING btree (operator_id);
+
 CREATE INDEX idempotency_keys_created_at_idx ON public.idempotency_keys USING btree (created_at);
 
 CREATE UNIQUE INDEX leads_email_key ON public.leads USING btree (email) WHERE (email IS NOT NULL);
@@ -760,6 +1045,8 @@ CREATE UNIQUE INDEX leads_external_id_key ON public.leads USING btree (external_
 CREATE UNIQUE INDEX leads_phone_key ON public.leads USING btree (phone) WHERE (phone IS NOT NULL);
 
 CREATE INDEX operator_source_weights_operator_id_idx ON public.operator_source_weights USING btree (operator_id, source_id);
+
+CREATE UNIQUE INDEX tally_progress_one_row ON public.tally_progress USING btree ((true));
 
 CREATE TRIGGER contacts_deleted AFTER DELETE ON public.contacts REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION public.contacts_deleted();
 
@@ -778,6 +1065,8 @@ CREATE TRIGGER operators_load_is_counted_on_insert BEFORE INSERT ON public.opera
 CREATE TRIGGER operators_load_is_counted_on_update BEFORE UPDATE ON public.operators FOR EACH ROW WHEN (((new.current_load <> old.current_load) AND (pg_trigger_depth() = 0))) EXECUTE FUNCTION public.operators_refuse_load_by_hand();
 
 CREATE TRIGGER operators_no_overload BEFORE UPDATE ON public.operators FOR EACH ROW WHEN (((new.current_load > old.current_load) AND (new.current_load > new.max_load))) EXECUTE FUNCTION public.operators_refuse_overload();
+
+CREATE TRIGGER operators_note_fullness AFTER UPDATE ON public.operators FOR EACH ROW WHEN (((new.current_load >= new.max_load) <> (old.current_load >= old.max_load))) EXECUTE FUNCTION public.operators_note_fullness();
 
 ALTER TABLE ONLY public.contacts
     ADD CONSTRAINT contacts_lead_id_fkey FOREIGN KEY (lead_id) REFERENCES public.leads(id);
@@ -820,6 +1109,8 @@ REVOKE ALL ON FUNCTION public.contacts_updated() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.distribution_counts_refuse_overload() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION public.operators_note_fullness() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION public.operators_refuse_load_by_hand() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.operators_refuse_overload() FROM PUBLIC;
@@ -828,9 +1119,21 @@ GRANT SELECT,INSERT,DELETE ON TABLE public.assignment_batches TO leads_crm_servi
 
 GRANT UPDATE ON TABLE public.assignment_gate TO leads_crm_service;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.assignment_tallies TO leads_crm_service;
+
 GRANT SELECT ON TABLE public.contact_events TO leads_crm_service;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.contacts TO leads_crm_service;
+
+GRANT SELECT ON TABLE public.contact_steps TO leads_crm_service;
+
+GRANT SELECT,UPDATE ON TABLE public.tally_progress TO leads_crm_service;
+
+GRANT SELECT ON TABLE public.assignment_tallies_now TO leads_crm_service;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.contact_tallies TO leads_crm_service;
+
+GRANT SELECT ON TABLE public.contact_tallies_now TO leads_crm_service;
 
 GRANT USAGE ON SEQUENCE public.contacts_id_seq TO leads_crm_service;
 
@@ -844,9 +1147,11 @@ GRANT USAGE ON SEQUENCE public.leads_id_seq TO leads_crm_service;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.maintenance_jobs TO leads_crm_service;
 
+GRANT SELECT ON TABLE public.operator_full_hours TO leads_crm_service;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.operator_source_weights TO leads_crm_service;
 
-GRANT SELECT ON TABLE public.operators TO leads_crm_service;
+GRANT SELECT,DELETE ON TABLE public.operators TO leads_crm_service;
 
 GRANT INSERT(name),UPDATE(name) ON TABLE public.operators TO leads_crm_service;
 
@@ -858,7 +1163,7 @@ GRANT UPDATE(updated_at) ON TABLE public.operators TO leads_crm_service;
 
 GRANT SELECT ON TABLE public.schema_migrations TO leads_crm_service;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.sources TO leads_crm_service;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sources TO leads_crm_service;
 
 GRANT SELECT ON TABLE reporting.assignment_delay TO leads_crm_reporting;
 GRANT SELECT ON TABLE reporting.assignment_delay TO leads_crm_service;
@@ -884,5 +1189,11 @@ GRANT SELECT ON TABLE reporting.leads_overview TO leads_crm_service;
 GRANT SELECT ON TABLE reporting.operator_load TO leads_crm_reporting;
 GRANT SELECT ON TABLE reporting.operator_load TO leads_crm_service;
 
+GRANT SELECT ON TABLE reporting.shares TO leads_crm_reporting;
+GRANT SELECT ON TABLE reporting.shares TO leads_crm_service;
+
 GRANT SELECT ON TABLE reporting.waiting TO leads_crm_reporting;
 GRANT SELECT ON TABLE reporting.waiting TO leads_crm_service;
+
+GRANT SELECT ON TABLE reporting.waiting_times TO leads_crm_reporting;
+GRANT SELECT ON TABLE reporting.waiting_times TO leads_crm_service;

@@ -68,7 +68,9 @@ public final class CRM: Service {
     public func run() async throws {
         await cancelWhenGracefulShutdown { [self] in
             await withDiscardingTaskGroup { group in
-                let jobs: [MaintenanceJob] = [.forgetBatches, .forgetAnswers(after: configuration.idempotencyTime)]
+                let jobs: [MaintenanceJob] = [
+                    .forgetBatches, .forgetAnswers(after: configuration.idempotencyTime), .rollUp,
+                ]
                 group.addTask { await Maintenance(crm: self, jobs: jobs, logger: self.logger).run() }
                 group.addTask { await Sweep(crm: self, interval: self.configuration.sweepInterval).run() }
                 while (try? await Task.sleep(for: .milliseconds(20))) != nil {
@@ -119,6 +121,9 @@ public final class CRM: Service {
     public func workload(operatorLimit: Int) async throws -> Workload {
         try await run(FetchWorkload(operatorLimit: Int64(operatorLimit)), within: .seconds(2))
     }
+
+    /// Whether instances queue before their snapshot is taken.
+    var usesGate: Bool { configuration.usesGate }
 
     func run<T: Transaction>(_ transaction: T, within limit: Duration? = nil) async throws -> T.Output {
         do {

@@ -69,7 +69,7 @@ enum DiagnosisStatements {
             FROM pg_catalog.unnest(ARRAY[
                 'operators', 'sources', 'operator_source_weights', 'leads', 'contacts', 'distribution_counts',
                 'contact_events', 'assignment_gate', 'assignment_batches', 'maintenance_jobs',
-                'idempotency_keys']) AS t (name)
+                'idempotency_keys', 'tally_progress']) AS t (name)
             """)
 
     /// What an instance needs and this user lacks: as `sql/roles.sql` grants it.
@@ -77,10 +77,14 @@ enum DiagnosisStatements {
         unprepared: """
             SELECT string_agg(p.name, ', ' ORDER BY p.place) || ' on ' || t.name
             FROM (VALUES
-                ('operators', 'SELECT'), ('sources', 'SELECT INSERT UPDATE'), ('leads', 'SELECT INSERT UPDATE'),
+                ('operators', 'SELECT DELETE'), ('sources', 'SELECT INSERT UPDATE DELETE'), ('leads', 'SELECT INSERT UPDATE'),
                 ('contacts', 'SELECT INSERT UPDATE'), ('operator_source_weights', 'SELECT INSERT UPDATE DELETE'),
                 ('distribution_counts', 'SELECT'), ('assignment_gate', 'UPDATE'),
-                ('maintenance_jobs', 'SELECT INSERT UPDATE'), ('idempotency_keys', 'SELECT INSERT UPDATE DELETE'),
+                ('idempotency_keys', 'SELECT INSERT UPDATE DELETE'),
+                ('maintenance_jobs', 'SELECT INSERT UPDATE'), ('contact_tallies', 'SELECT INSERT UPDATE'),
+                ('assignment_tallies', 'SELECT INSERT UPDATE'), ('tally_progress', 'SELECT UPDATE'),
+                ('contact_steps', 'SELECT'), ('contact_tallies_now', 'SELECT'), ('assignment_tallies_now', 'SELECT'),
+                ('operator_full_hours', 'SELECT'),
                 ('assignment_batches', 'SELECT INSERT DELETE'), ('schema_migrations', 'SELECT')
             ) AS t (name, privileges)
             CROSS JOIN pg_catalog.unnest(string_to_array(t.privileges, ' ')) WITH ORDINALITY AS p (name, place)
@@ -125,7 +129,9 @@ enum DiagnosisStatements {
                         ('schema_migrations', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER'),
                         ('sources', 'TRIGGER'), ('leads', 'TRIGGER'), ('operator_source_weights', 'TRIGGER'),
                         ('assignment_gate', 'TRIGGER'), ('assignment_batches', 'TRIGGER'), ('maintenance_jobs', 'TRIGGER'),
-                        ('idempotency_keys', 'TRIGGER')
+                        ('idempotency_keys', 'TRIGGER'),
+                        ('contact_tallies', 'TRIGGER'), ('assignment_tallies', 'TRIGGER'), ('tally_progress', 'TRIGGER'),
+                        ('operator_full_hours', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
                     ) AS t (name, privileges)
                     WHERE has_table_privilege(t.name, t.privileges))
             FROM pg_class AS c, pg_roles AS r WHERE c.oid = to_regclass('operators') AND r.rolname = current_user

@@ -67,11 +67,19 @@ extension RouteGroup {
             ) { api, input, idempotency in
                 try await api.crm.release(input.id, input.contacts, idempotency)
             },
+            Route(
+                .delete, "/api/v1/operators/{operator_id}", "delete_operator", scope: .admin, "Delete an operator",
+                "With the weights. Only an operator who never had a contact; others are to be deactivated.",
+                errors: [.operatorNotFound, .inUse],
+                reads: { $0.operatorID() }, answers: .nothing("The operator is gone.")
+            ) { api, id in
+                try await api.crm.deleteOperator(id)
+            },
         ])
 }
 
 extension Input {
-    fileprivate mutating func operatorID() -> OperatorID {
+    mutating func operatorID() -> OperatorID {
         path("operator_id", .id(), as: "OperatorID", "The id of the operator.", example: 1)
     }
 }

@@ -55,6 +55,14 @@ extension RouteGroup {
                     strategy: input.patch.strategy, isSticky: input.patch.isSticky)
             },
             Route(
+                .delete, "/api/v1/sources/{source_id}", "delete_source", scope: .admin, "Delete a source",
+                "With its weights. Only a source that never had a contact.",
+                errors: [.sourceNotFound, .inUse],
+                reads: { $0.sourceID() }, answers: .nothing("The source is gone.")
+            ) { api, id in
+                try await api.crm.deleteSource(id)
+            },
+            Route(
                 .post, "/api/v1/sources/{source_id}/distribution", "set_distribution", scope: .admin, "Set weights",
                 """
                 Creates or changes the weight of each operator named; the others stay. All or nothing. Waiting contacts of \
@@ -92,11 +100,20 @@ extension RouteGroup {
             ) { api, input in
                 try await input.page.answer(by: \.id) { try await api.crm.distribution(of: input.id, $0) }
             },
+            Route(
+                .delete, "/api/v1/sources/{source_id}/distribution/{operator_id}", "remove_weight", scope: .admin,
+                "Take an operator from a source", "Contacts stay where they are.",
+                errors: [.sourceNotFound, .operatorNotFound, .weightNotFound],
+                reads: { (sourceID: $0.sourceID(), operatorID: $0.operatorID()) },
+                answers: .nothing("The operator has no weight at the source any more.")
+            ) { api, input in
+                try await api.crm.removeWeight(of: input.operatorID, at: input.sourceID)
+            },
         ])
 }
 
 extension Input {
-    fileprivate mutating func sourceID() -> SourceID {
+    mutating func sourceID() -> SourceID {
         path("source_id", .id(), as: "SourceID", "The id of the source.", example: 1)
     }
 

@@ -50,7 +50,8 @@ extension ConnectionHandler {
         var length: Int?
         switch response.body {
         case .whole(let body):
-            length = body.readableBytes
+            // RFC 9110, section 8.6: 204 has none.
+            length = response.status == .noContent ? nil : body.readableBytes
             rest = .buffer(body)
         case .pieces(let pieces):
             rest = .pieces(pieces)

@@ -4,6 +4,8 @@ public enum CRMError: Error, Sendable, Equatable {
     case sourceNotFound(SourceID)
     case leadNotFound(LeadID)
     case contactNotFound(ContactID)
+    /// The operator has no weight at the source.
+    case weightNotFound(OperatorID, SourceID)
     case sourceNameTaken(String)
     /// The key of a request was another request's.
     case idempotencyKeyReused
@@ -17,6 +19,10 @@ public enum CRMError: Error, Sendable, Equatable {
     case sourceShareFull(OperatorID, SourceID)
     /// A transfer of a contact that is closed.
     case contactClosed(ContactID)
+    /// A delete of an operator to whom a contact belongs or belonged.
+    case operatorInUse(OperatorID)
+    /// A delete of a source to which a contact belongs.
+    case sourceInUse(SourceID)
     /// The database refused this one command for a constraint; nothing changed.
     case rejected
     case unavailable(Unavailable)

@@ -13,6 +13,32 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
 
     public init(microsecondsSince2000: Int64) { self.microsecondsSince2000 = microsecondsSince2000 }
 
+    /// Reads RFC 3339, for example `2026-11-23T10:11:12.5+03:00`; what is finer than a microsecond is cut off.
+    ///
+    /// `nil` for any other text, and for a day or a time that there is not, leap seconds among them.
+    public init?(rfc3339 text: String) {
+        let form =
+            /([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))/
+        guard text.utf8.count <= 40, let match = text.wholeMatch(of: form)?.output,
+            let year = Int64(match.1), let month = Int64(match.2), let day = Int64(match.3), let hour = Int64(match.4),
+            let minute = Int64(match.5), let second = Int64(match.6)
+        else { return nil }
+        let fraction = (match.7.map(String.init) ?? "") + "000000"
+        let (offsetHours, offsetMinutes) = (Int64(match.9 ?? "0")!, Int64(match.10 ?? "0")!)
+        let isLeapYear = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+        let lengths: [Int64] = [31, isLeapYear ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+        guard year >= 1, 1...12 ~= month, 1...lengths[Int(month) - 1] ~= day, hour < 24, minute < 60, second < 60,
+            offsetHours < 24, offsetMinutes < 60
+        else { return nil }
+        // The inverse of what ``write(into:)`` does; March is the first month.
+        let (era, yearOfEra) = (month > 2 ? year : year - 1).quotientAndRemainder(dividingBy: 400)
+        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        let days = era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468 - 10_957
+        let offset = (offsetHours * 60 + offsetMinutes) * (match.8 == "-" ? -1 : 1)
+        let seconds = days * 86_400 + hour * 3600 + (minute - offset) * 60 + second
+        self.init(microsecondsSince2000: seconds * 1_000_000 + Int64(fraction.prefix(6))!)
+    }
+
     /// This machine's time.
     public static var now: Timestamp {
         var time = timespec()

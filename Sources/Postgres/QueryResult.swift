@@ -102,6 +102,14 @@ extension FixedWidthInteger {
 extension Int64: BinaryDecodable {}
 extension Int32: BinaryDecodable {}
 
+extension Double: BinaryDecodable {
+    @inlinable
+    public init?(binary bytes: UnsafeRawBufferPointer) {
+        guard let bits = UInt64(binary: bytes) else { return nil }
+        self.init(bitPattern: bits)
+    }
+}
+
 extension Bool: BinaryDecodable {
     @inlinable
     public init?(binary bytes: UnsafeRawBufferPointer) {

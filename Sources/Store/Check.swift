@@ -49,11 +49,15 @@ public enum CounterRepair {
         ALTER TABLE operators ENABLE TRIGGER operators_no_overload;
         ALTER TABLE operators ENABLE TRIGGER operators_load_is_counted_on_update;
         ALTER TABLE distribution_counts DISABLE TRIGGER distribution_counts_no_overload_on_insert;
-        DELETE FROM distribution_counts;
+        ALTER TABLE distribution_counts DISABLE TRIGGER distribution_counts_no_overload_on_update;
+        UPDATE distribution_counts SET contacts_count = 0, active_count = 0;
         INSERT INTO distribution_counts (source_id, operator_id, contacts_count, active_count)
         SELECT source_id, operator_id, count(*), count(operator_id) FILTER (WHERE status = 'active')
-        FROM contacts GROUP BY source_id, operator_id;
+        FROM contacts GROUP BY source_id, operator_id
+        ON CONFLICT (source_id, (COALESCE(operator_id, 0)))
+        DO UPDATE SET contacts_count = EXCLUDED.contacts_count, active_count = EXCLUDED.active_count;
         ALTER TABLE distribution_counts ENABLE TRIGGER distribution_counts_no_overload_on_insert;
+        ALTER TABLE distribution_counts ENABLE TRIGGER distribution_counts_no_overload_on_update;
         COMMIT
         """
 }

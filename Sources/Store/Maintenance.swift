@@ -6,9 +6,9 @@ public struct MaintenanceJob: Sendable {
     public let name: String
     public let interval: Duration
     /// Does a part of the work, short enough that nobody waits for it, and answers how many rows it was.
-    fileprivate let step: Query
+    let step: Query
     /// How many rows a part has, unless it is the last one.
-    fileprivate let stepSize: Int64
+    let stepSize: Int64
 
     /// A batch is asked for within seconds after its COMMIT, if at all.
     public static let forgetBatches = MaintenanceJob(

@@ -152,9 +152,9 @@ import Testing
         #expect(try await unknown.text == #"{"detail":"Not Found","code":"not_found"}"#)
         #expect(unknown.headers[.contentType] == "application/json")
 
-        let wrongMethod = try await send(.delete, "/api/v1/operators/1")
+        let wrongMethod = try await send(.put, "/api/v1/operators/1")
         #expect(wrongMethod.status == .methodNotAllowed)
-        #expect(wrongMethod.headers[.allow] == "GET, HEAD, PATCH")
+        #expect(wrongMethod.headers[.allow] == "GET, HEAD, PATCH, DELETE")
         #expect(try await wrongMethod.text == #"{"detail":"Method Not Allowed","code":"method_not_allowed"}"#)
 
         for target in ["/api/v1/leads?phone=%zz", "/api/v1/operators/%ff"] {

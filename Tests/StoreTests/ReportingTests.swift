@@ -40,7 +40,7 @@ import Testing
             #expect(
                 names.map { $0[0] } == [
                     "assignment_delay", "contact_events", "contacts", "contacts_per_hour", "distribution", "integrity",
-                    "leads_overview", "operator_load", "waiting",
+                    "leads_overview", "operator_load", "shares", "waiting", "waiting_times",
                 ])
         }
     }
@@ -85,6 +85,17 @@ import Testing
             (
                 "SELECT masked_phone, masked_email, contacts_count FROM reporting.leads_overview ORDER BY lead_id",
                 [["***4567", "a***@example.org", "2"], ["***", "", "4"]]
+            ),
+            (
+                """
+                SELECT sum(registered_count), sum(assigned_count), sum(waited_count), max(p90_seconds) BETWEEN 545 AND 655
+                FROM reporting.waiting_times
+                """,
+                [["6", "5", "1", "t"]]
+            ),
+            (
+                "SELECT assigned_count, actual_percent, deviation_points, limited FROM reporting.shares ORDER BY operator_id",
+                [["2", "40.00", "15.00", "f"], ["3", "60.00", "-15.00", "f"]]
             ),
             ("SELECT * FROM reporting.integrity", []),
         ])

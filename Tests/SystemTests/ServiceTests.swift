@@ -33,10 +33,13 @@ extension System {
 
         private static let paths: [(path: String, methods: Set<String>)] = [
             ("/api/v1/operators", ["GET", "POST"]),
-            ("/api/v1/operators/{operator_id}", ["GET", "PATCH"]),
+            ("/api/v1/operators/{operator_id}", ["GET", "PATCH", "DELETE"]),
             ("/api/v1/sources", ["GET", "POST"]),
-            ("/api/v1/sources/{source_id}", ["GET", "PATCH"]),
+            ("/api/v1/sources/{source_id}", ["GET", "PATCH", "DELETE"]),
             ("/api/v1/sources/{source_id}/distribution", ["GET", "POST", "PUT"]),
+            ("/api/v1/sources/{source_id}/distribution/{operator_id}", ["DELETE"]),
+            ("/api/v1/sources/{source_id}/queue", ["GET"]), ("/api/v1/queue", ["GET"]),
+            ("/api/v1/stats/shares", ["GET"]), ("/api/v1/stats/timeline", ["GET"]),
             ("/api/v1/contacts", ["GET", "POST"]),
             ("/api/v1/contacts/{contact_id}", ["GET", "PATCH"]),
             ("/api/v1/contacts/stats/distribution", ["GET"]),
@@ -49,7 +52,7 @@ extension System {
         func methods() async throws {
             try await Deployment.open { crm in
                 for (path, methods) in Self.paths {
-                    let path = path.replacing(/\{.*\}/, with: "1")
+                    let path = path.replacing(/\{.*?\}/, with: "1")
                     for method in Set(["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"]).subtracting(
                         methods)
                     {

@@ -15,6 +15,18 @@ enum Shape {
     static let leadWithContacts = lead.union(["contacts", "contacts_count"])
     static let count: Set = ["source_id", "source_name", "operator_id", "operator_name", "contacts_count"]
 
+    static let queue: Set = [
+        "source_id", "source_name", "waiting", "oldest_created_at", "oldest_age_seconds", "reason",
+    ]
+
+    static let share: Set = [
+        "source_id", "source_name", "operator_id", "operator_name", "weight", "expected_percent", "assigned",
+        "actual_percent", "deviation_points", "limited",
+    ]
+    static let timelineEntry: Set = [
+        "at", "registered", "assigned", "closed", "median_wait_seconds", "p90_wait_seconds",
+    ]
+
     /// Whether a value is a time of RFC 3339 in UTC.
     static func isTime(_ value: JSON) -> Bool {
         value.string?.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/) != nil

@@ -54,6 +54,7 @@ public struct Client: Sendable {
     public func get(_ path: String) async throws -> Response { try await send("GET", path, json: nil) }
     public func post(_ path: String, _ json: JSON) async throws -> Response { try await send("POST", path, json: json) }
     public func put(_ path: String, _ json: JSON) async throws -> Response { try await send("PUT", path, json: json) }
+    public func delete(_ path: String) async throws -> Response { try await send("DELETE", path, json: nil) }
     public func patch(_ path: String, _ json: JSON) async throws -> Response {
         try await send("PATCH", path, json: json)
     }

@@ -41,6 +41,11 @@ public enum JSON: Sendable, Hashable {
         if case .integer(let value) = self { Int(value) } else { nil }
     }
 
+    /// The value of any number.
+    public var double: Double? {
+        if case .double(let value) = self { value } else { int.map(Double.init) }
+    }
+
     public var string: String? {
         if case .string(let value) = self { value } else { nil }
     }

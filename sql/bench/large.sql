@@ -86,6 +86,9 @@ SET current_load = c.n, max_load = CASE WHEN id % 50 = 7 THEN c.n ELSE max_load 
 FROM (SELECT operator_id, count(*) AS n FROM contacts WHERE status = 'active' GROUP BY operator_id) AS c
 WHERE c.operator_id = o.id;
 
+INSERT INTO operator_full_hours
+SELECT id, date_trunc('hour', now(), 'UTC'), true FROM operators WHERE current_load >= max_load;
+
 SELECT setval('operators_id_seq', 1000), setval('sources_id_seq', 200),
     setval('operator_source_weights_id_seq', (SELECT max(id) FROM operator_source_weights)),
     setval('leads_id_seq', (SELECT max(id) FROM leads)), setval('contacts_id_seq', :contacts) \gset

@@ -47,6 +47,13 @@ extension Response {
     }
 }
 
+extension Answer<Void> {
+    /// 204, which has no body.
+    static func nothing(_ words: String) -> Self {
+        Self(success: Success(status: .noContent, words: words, content: [])) { _ in Response(status: .noContent) }
+    }
+}
+
 extension Answer<Response> {
     /// What a handler makes itself.
     static func response(_ words: String, headers: [AnswerHeader] = [], _ content: Success.Content...) -> Self {

@@ -64,6 +64,15 @@ extension Conversion where Value == Int32 {
     static var priority: Self { integer(in: 0...9) }
 }
 
+extension Conversion where Value == Timestamp {
+    static var timestamp: Self {
+        Self(placeholder: Timestamp(microsecondsSince2000: 0), schema: { Timestamp.schema }) { json throws(Misfit) in
+            guard case .string(let text) = json, let time = Timestamp(rfc3339: text) else { throw .noTimestamp }
+            return time
+        }
+    }
+}
+
 extension Conversion where Value: FixedWidthInteger {
     static func integer(in range: ClosedRange<Value>) -> Self {
         Self(placeholder: range.lowerBound, schema: { .integer(in: range) }) { json throws(Misfit) in

@@ -98,9 +98,8 @@ struct Description {
                         value: alternative.example.map { media.merging(["example": $0]) } ?? media)
                 ]))
         }
-        var answer: JSON = [
-            "description": .string(success.words), "headers": headers(own), "content": content,
-        ]
+        var answer: JSON = ["description": .string(success.words), "headers": headers(own)]
+        if !success.content.isEmpty { answer = answer.merging(["content": content]) }
         if !success.links.isEmpty {
             let links = success.links.map { JSON.Member(name: $0.name, value: $0.json) }
             answer = answer.merging(["links": .object(links)])

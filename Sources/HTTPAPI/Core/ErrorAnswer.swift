@@ -74,6 +74,8 @@ struct ErrorAnswer {
         case .sourceNotFound(let id): self.init(code: .sourceNotFound, "Source \(id) not found")
         case .leadNotFound(let id): self.init(code: .leadNotFound, "Lead \(id) not found")
         case .contactNotFound(let id): self.init(code: .contactNotFound, "Contact \(id) not found")
+        case .weightNotFound(let operatorID, let sourceID):
+            self.init(code: .weightNotFound, "Operator \(operatorID) has no weight at source \(sourceID)")
         case .sourceNameTaken(let name): self.init(code: .sourceNameTaken, "Source with name '\(name)' already exists")
         case .operatorInactive(let id): self.init(code: .operatorInactive, "Operator \(id) is not active")
         case .operatorFull(let id): self.init(code: .operatorFull, "Operator \(id) has no room for another contact")
@@ -82,6 +84,8 @@ struct ErrorAnswer {
         case .contactClosed(let id): self.init(code: .contactClosed, "Contact \(id) is closed")
         case .idempotencyKeyReused: self.init(code: .idempotencyKeyReused)
         case .idempotencyInFlight: self.init(code: .idempotencyInFlight)
+        case .operatorInUse(let id): self.init(code: .inUse, "Operator \(id) has or had contacts")
+        case .sourceInUse(let id): self.init(code: .inUse, "Source \(id) has contacts")
         case .rejected: self.init(code: .rejected)
         case .unavailable(.queueFull): self.init(code: .queueFull)
         case .unavailable(.deadline): self.init(code: .deadline)

@@ -16,12 +16,14 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     case sourceNotFound = "source_not_found"
     case contactNotFound = "contact_not_found"
     case leadNotFound = "lead_not_found"
+    case weightNotFound = "weight_not_found"
     case methodNotAllowed = "method_not_allowed"
     case operatorInactive = "operator_inactive"
     case operatorFull = "operator_full"
     case sourceShareFull = "source_share_full"
     case contactClosed = "contact_closed"
     case idempotencyInFlight = "idempotency_in_flight"
+    case inUse = "in_use"
     case rejected
     case requestTimeout = "request_timeout"
     case bodyTooLarge = "body_too_large"
@@ -117,6 +119,11 @@ public enum ErrorCode: String, CaseIterable, Sendable {
             Meaning(
                 status: .notFound, detail: "Lead 7 not found", whatHappened: "No lead has this id.",
                 whatToDo: "Take an id from `GET /api/v1/leads`.")
+        case .weightNotFound:
+            Meaning(
+                status: .notFound, detail: "Operator 7 has no weight at source 1",
+                whatHappened: "The operator does not take contacts of this source.",
+                whatToDo: "Take an operator from `GET /api/v1/sources/{id}/distribution`.")
         case .methodNotAllowed:
             Meaning(
                 status: .methodNotAllowed, detail: "Method Not Allowed",
@@ -152,6 +159,16 @@ public enum ErrorCode: String, CaseIterable, Sendable {
                 status: .conflict, detail: "The first request with this Idempotency-Key is still under way",
                 whatHappened: "The same request was sent before, and was not answered within `REQUEST_TIMEOUT`.",
                 whatToDo: "Send it again with the same key: it gets the first one's answer once there is one.")
+        case .inUse:
+            Meaning(
+                status: .conflict, detail: "Operator 7 has or had contacts",
+                whatHappened: """
+                    What was to be deleted has contacts, or had some that were transferred since: their history tells of it.
+                    """,
+                whatToDo: """
+                    Keep it. Set an operator's `is_active` to false; take all operators from a source with an empty \
+                    distribution.
+                    """)
         case .rejected:
             Meaning(
                 status: .conflict, detail: "The change conflicts with what is stored and was not made",

@@ -28,6 +28,8 @@ struct Misfit: Error, Equatable {
     static let unknownParameter = Misfit("extra_forbidden", "Extra inputs are not permitted")
     static let tooManyFaults = Misfit(
         "too_many_errors", "More is wrong with the request than the first \(Faults.limit) faults, and is not listed")
+    static let noTimestamp = Misfit(
+        "datetime_parsing", "Input should be a time of RFC 3339 with its offset, as 2026-11-23T10:11:12Z")
     static let nulCharacter = Misfit("value_error", "Value error, text must not contain the character U+0000")
 
     /// None of the words that there are, of which there are two or more.

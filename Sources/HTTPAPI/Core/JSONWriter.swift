@@ -88,6 +88,13 @@ extension Int: JSONEncodable {}
 extension Int32: JSONEncodable {}
 extension Int64: JSONEncodable {}
 
+extension Double: JSONEncodable {
+    static var schema: Schema { Schema(["type": "number"]) }
+
+    /// - Precondition: It is finite.
+    func write(to json: inout JSONWriter) { json.bytes.append(contentsOf: description.utf8) }
+}
+
 extension Optional: JSONEncodable where Wrapped: JSONEncodable {
     static var schema: Schema { Wrapped.schema.orNull }
 
@@ -119,7 +126,7 @@ extension JSON: JSONEncodable {
         case .null: Bool?.none.write(to: &json)
         case .bool(let value): value.write(to: &json)
         case .integer(let value): value.write(to: &json)
-        case .number(let value): json.bytes.append(contentsOf: value.description.utf8)
+        case .number(let value): value.write(to: &json)
         case .string(let value): value.write(to: &json)
         case .array(let elements): elements.write(to: &json)
         case .object(let members):
