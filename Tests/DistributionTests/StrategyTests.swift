@@ -129,6 +129,22 @@ import Testing
         }
     }
 
+    @Test("Where the distribution is set anew before each contact, no weight starves")
+    func changingDistribution() {
+        var desk = desk(.smoothWeighted, weights: [1, 1, 8])
+        var counts: [OperatorID: Int] = [:]
+        for round in Int64(1)...5_000 {
+            counts[register(1, &desk, from: round)[0], default: 0] += 1
+            let turns = desk.turns[source]!.mapValues { Desk.Turn(givenAt: $0.givenAt) }
+            desk = Desk(
+                capacities: desk.capacities, shares: desk.shares, strategies: [source: .smoothWeighted],
+                turns: [source: turns], placements: [:], seed: UInt64(round))
+        }
+        for id in [OperatorID(1), OperatorID(2)] {
+            #expect(abs(Double(counts[id, default: 0]) - 500) < 4 * 500.0.squareRoot(), "\(counts)")
+        }
+    }
+
     @Test("Credits that do not fit together, as after a change by hand, begin anew")
     func brokenCredits() {
         for credits in [[3, -1, -1], [nil, 0, 0], [.max, .min, 1], [1000, -1000, 0]] as [[Int64?]] {
@@ -171,7 +187,7 @@ import Testing
             #expect(Set(order).count == 5)
             // All are empty again, and only the turns tell them apart.
             for round in UInt64(1)...20 {
-                let turns = desk.turns[source]!.mapValues { Desk.Turn(givenAt: $0.givenAt) }
+                let turns = desk.turns[source]!.mapValues { Desk.Turn(credit: 0, givenAt: $0.givenAt) }
                 desk = Desk(
                     capacities: desk.capacities.mapValues {
                         .init(isActive: true, maxLoad: $0.maxLoad, currentLoad: 0)
