@@ -25,12 +25,13 @@ extension Desk {
     /// times that sum, they sum to zero, and they say how far behind its share each one is.
     ///
     /// Credits are good for one set of candidates with their weights. Where it is another one now, all begin at zero, and
-    /// the first contact goes by chance: so nothing is carried from one set to the next, and no weight starves where the
-    /// set changes with each contact.
+    /// the first contact goes by chance, but for the source's first one: so nothing is carried from one set to the next, and
+    /// no weight starves where the set changes with each contact.
     private mutating func nextInTurn(among candidates: [Share], at source: SourceID) -> OperatorID {
         var turns = self.turns.removeValue(forKey: source)!
         defer { self.turns[source] = turns }
         let sum = sum(candidates)
+        let isUnused = turns.values.allSatisfy { $0 == Turn() }
         let credits = candidates.compactMap { turns[$0.operatorID]!.credit }
         let known = turns.values.count { $0.credit != nil }
         let isSameSet =
@@ -41,12 +42,10 @@ extension Desk {
             for share in candidates { turns[share.operatorID]!.credit = 0 }
         }
         for share in candidates { turns[share.operatorID]!.credit! += Int64(share.weight) }
-        let picked =
-            isSameSet || known == 0
-            ? candidates.min {
-                urgency($0, turns, of: candidates.count, sum) < urgency($1, turns, of: candidates.count, sum)
-            }!
-            .operatorID : draw(from: candidates)
+        func isBefore(_ one: Share, _ other: Share) -> Bool {
+            urgency(one, turns, of: candidates.count, sum) < urgency(other, turns, of: candidates.count, sum)
+        }
+        let picked = isSameSet || isUnused ? candidates.min(by: isBefore)!.operatorID : draw(from: candidates)
         turns[picked]!.credit! -= sum
         return picked
     }
@@ -54,7 +53,7 @@ extension Desk {
     /// The smallest is next: the largest credit, then who waited longest, then the smaller id.
     ///
     /// That keeps up to three within one contact of their shares, but not more of them: with weights 1, 10, 100 and 1000 some
-    /// fall two behind. So of four and more who are owed something comes next who would first be a whole contact behind
+    /// fall nearly two behind. So of four and more who are owed something comes next who would first be a whole contact behind
     /// (Tijdeman's solution of the chairman assignment problem).
     private func urgency(
         _ share: Share, _ turns: [OperatorID: Turn], of count: Int, _ sum: Int64
