@@ -1,6 +1,7 @@
 -- Registers contacts with wrk:
---   wrk -t1 -c128 -d10s -s scripts/loadtest.lua http://127.0.0.1:8000 -- [SOURCES] [CLOSE_SHARE]
--- The sources have the ids 1 to SOURCES (1). CLOSE_SHARE (0) of the requests close a contact registered before.
+--   wrk -t1 -c128 -d10s -s scripts/loadtest.lua http://127.0.0.1:8000 -- [SOURCES] [CLOSE_SHARE] [KEYS] [MANY]
+-- The sources have the ids 1 to SOURCES (1). CLOSE_SHARE (0) of the requests close a contact registered before. With KEYS
+-- (0) of 1 each has an Idempotency-Key; with MANY (0) each registers so many contacts.
 -- Prints one line of JSON after wrk's own: times in milliseconds, `failed` counts what was neither 200 nor 201.
 local threads = 0
 function setup(thread)
@@ -13,6 +14,7 @@ local headers = { ["Content-Type"] = "application/json" }
 
 function init(args)
   sources, closeShare = tonumber(args[1] or 1), tonumber(args[2] or 0)
+  keys, many = args[3] == "1", tonumber(args[4] or 0)
   -- A run's leads are new ones: phones begin with the time and something random.
   local file = io.open("/dev/urandom", "rb")
   local a, b, c = file:read(3):byte(1, 3)
@@ -27,10 +29,17 @@ function request()
   if #open > 0 and math.random() < closeShare then
     return wrk.format("PATCH", "/api/v1/contacts/" .. table.remove(open), headers, '{"status": "closed"}')
   end
+  if keys then headers["Idempotency-Key"] = run .. "-" .. n end
+  if many == 0 then return wrk.format("POST", "/api/v1/contacts", headers, registration()) end
+  local contacts = {}
+  for i = 1, many do contacts[i] = registration() end
+  return wrk.format("POST", "/api/v1/contacts/batch", headers, '{"contacts": [' .. table.concat(contacts, ",") .. "]}")
+end
+
+function registration()
   n = n + 1
-  return wrk.format("POST", "/api/v1/contacts", headers,
-    '{"source_id": ' .. n % sources + 1 .. ', "lead_phone": "+' .. run .. n ..
-    '", "lead_name": "Петр Петров", "message": "Хочу узнать о продукте"}')
+  return '{"source_id": ' .. n % sources + 1 .. ', "lead_phone": "+' .. run .. n ..
+    '", "lead_name": "Петр Петров", "message": "Хочу узнать о продукте"}'
 end
 
 function response(status, _, body)
