@@ -8,7 +8,7 @@ import Postgres
 /// |---|---|
 /// | 40001, 40P01 | the same batch again, after a pause that grows to 100 ms; behind the gate, where only hand-written changes conflict, the fourth time at REPEATABLE READ, and from then on as for a lock |
 /// | a lead's identifier is another one's, for the first time, or of one command up to five times | the same |
-/// | the batch's own id is taken; a statement was cancelled | the same batch again, after 10 ms at most |
+/// | the batch's own id is taken, or a request's key; a statement was cancelled | the same batch again, after 10 ms at most |
 /// | a lock was not to be had in moments | the commands that need it later, the others at once |
 /// | the deadline passed | the same batch again, at once: whose deadline has passed is no longer in it |
 /// | the connection broke, or the server cannot serve now | the same batch again on a new one, after a pause that grows to 500 ms |
@@ -65,7 +65,8 @@ struct BatchProgress {
         case .server(let error) where error.isDuplicateLead:
             duplicates += 1
             if duplicates < (size == 1 ? 6 : 2) { return .retry(longestPause: growing(from: 1, to: 100)) }
-        case .server(let error) where error.constraint == "assignment_batches_pkey":
+        case .server(let error)
+        where ["assignment_batches_pkey", "idempotency_keys_pkey"].contains(error.constraint):
             return .retry(longestPause: .milliseconds(10))
         case .server(let error):
             switch error.kind {

@@ -150,7 +150,7 @@ public struct AssignmentTransaction: Sendable {
         return Plan(
             decision: decision, obstructed: obstructed.map { open[$0] }, locked: found,
             writes: changes.isEmpty && !isAcknowledging
-                ? nil : changes.queries + (kept.isEmpty ? [] : [IdempotencyStatements.keep(kept)]))
+                ? nil : changes.queries + IdempotencyStatements.keep(kept))
     }
 
     /// Runs the second flight.

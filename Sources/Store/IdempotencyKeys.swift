@@ -14,23 +14,31 @@ enum IdempotencyStatements {
         ) AS k
         """)
 
-    /// The answers of entries, and for each request that has them a row of its own, which the first of them makes.
-    /// A key that somebody else took since the snapshot ends the transaction with 40001.
-    static let keep = Statement(
+    /// Not `ON CONFLICT DO NOTHING`, which takes twice the time: a key that somebody else took since the snapshot ends the
+    /// transaction.
+    private static let keep = Statement(
         """
         INSERT INTO idempotency_keys (key, entry, fingerprint, status, body)
         SELECT * FROM unnest($1::text[], $2::integer[], $3::text[], $4::integer[], $5::text[])
-        UNION ALL
-        SELECT DISTINCT key, 0, fingerprint, NULL::integer, NULL
-        FROM unnest($1, $2, $3) AS n (key, entry, fingerprint) WHERE entry > 0
+        """)
+
+    /// Says for what request a key is that has entries; the first of them makes the row.
+    private static let beginEntries = Statement(
+        """
+        INSERT INTO idempotency_keys (key, entry, fingerprint)
+        SELECT DISTINCT key, 0, fingerprint FROM unnest($1::text[], $2::text[]) AS n (key, fingerprint)
         ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO NOTHING
         """)
 
-    static func keep(_ answers: [(key: IdempotencyKey, answer: KeptAnswer)]) -> Query {
-        keep(
+    static func keep(_ answers: [(key: IdempotencyKey, answer: KeptAnswer)]) -> [Query] {
+        if answers.isEmpty { return [] }
+        let keep = keep(
             .textArray(answers.map(\.key.key)), .int4Array(answers.map(\.key.entry)),
             .textArray(answers.map(\.key.fingerprint)), .int4Array(answers.map { Int32($0.answer.status) }),
             .textArray(answers.map(\.answer.body)))
+        let entries = answers.map(\.key).filter { $0.entry > 0 }
+        if entries.isEmpty { return [keep] }
+        return [keep, beginEntries(.textArray(entries.map(\.key)), .textArray(entries.map(\.fingerprint)))]
     }
 
     static let begin = Statement(unprepared: "BEGIN ISOLATION LEVEL READ COMMITTED")

@@ -53,7 +53,10 @@ import Testing
     @Test("A cancelled statement and the batch's own id are tried again soon")
     func timeouts() {
         var progress = BatchProgress()
-        for error in [server("57014"), server("23505", constraint: "assignment_batches_pkey")] {
+        for error in [
+            server("57014"), server("23505", constraint: "assignment_batches_pkey"),
+            server("23505", constraint: "idempotency_keys_pkey"),
+        ] {
             #expect(next(error, in: &progress) == .retry(longestPause: .milliseconds(10)))
         }
         #expect(next(PostgresError.deadlineExceeded, in: &progress) == .retry(longestPause: .zero))
