@@ -184,7 +184,8 @@ public final class CRM: Service {
             do {
                 return try await run(KeyedWrite(write, idempotency), within: end - .now)
             } catch CRMError.idempotencyInFlight where end > .now {
-                // The first one may still end.
+                // The first one may still end. Others have their turn meanwhile.
+                try await Task.sleep(for: .milliseconds(50))
             }
         }
     }

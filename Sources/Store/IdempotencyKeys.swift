@@ -42,9 +42,9 @@ enum IdempotencyStatements {
     }
 
     static let begin = Statement(unprepared: "BEGIN ISOLATION LEVEL READ COMMITTED")
-    /// Others who write queue behind the transaction, and others with the key behind one that stands still.
+    /// Who waits for a key keeps the connection from others, and who stands still with a key keeps that from others.
     static let limits = Statement(
-        "SELECT set_config('lock_timeout', '1s', true), set_config('idle_in_transaction_session_timeout', '5s', true)")
+        "SELECT set_config('lock_timeout', '100ms', true), set_config('idle_in_transaction_session_timeout', '5s', true)")
     /// Answers a row if the key was free. Waits for one who has it and has not committed.
     static let claim = Statement(
         """
@@ -92,12 +92,12 @@ public struct KeyedWrite<Value: Sendable>: Transaction {
     }
 
     /// - Throws: ``PostgresError``; ``CRMError/idempotencyKeyReused``; ``CRMError/idempotencyInFlight`` if another
-    ///   transaction has had the key for a second.
+    ///   transaction has the key.
     public func run(on connection: inout Connection) throws -> Answered<Value> {
         let key = idempotency.key
         while true {
             if try claim(key, on: &connection) {
-                let value = try connection.run(write.query).map(write.decode)[0]
+                let value = try connection.run([FetchStatements.lockLimit(), write.query])[1].map(write.decode)[0]
                 let answer = idempotency.answer(value)
                 let fill = IdempotencyStatements.fill(.text(key.key), .int4(Int32(answer.status)), .text(answer.body))
                 _ = try connection.run([fill, IdempotencyStatements.commit()], committing: true)

@@ -19,7 +19,7 @@ public struct Fetch<Value: Sendable>: Transaction {
     }
 }
 
-private enum FetchStatements {
+enum FetchStatements {
     /// A write waits for a lock for a second at most, as others queue behind it. Its flight is one transaction.
     static let lockLimit = Statement("SELECT set_config('lock_timeout', '1s', true)")
 }

