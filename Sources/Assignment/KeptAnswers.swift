@@ -1,7 +1,7 @@
 public import Model
 
 extension Decision {
-    /// Makes of the successes of requests with a key the answers that are kept.
+    /// Makes of the successes of requests with a key that changed something the answers that are kept.
     ///
     /// - Parameter batch: What was decided.
     /// - Returns: What to keep.
@@ -9,12 +9,23 @@ extension Decision {
         guard batch.hasKeys else { return [] }
         var kept: [(IdempotencyKey, KeptAnswer)] = []
         for (index, request) in batch.requests.enumerated() {
-            guard let idempotency = request.idempotency, case .success(let outcome) = answers[index] else { continue }
+            guard let idempotency = request.idempotency, case .success(let outcome) = answers[index],
+                hasChanged(request.command, outcome)
+            else { continue }
             let answer = idempotency.answer(outcome)
             answers[index] = .success(.kept(answer, outcome))
             kept.append((idempotency.key, answer))
         }
         return kept
+    }
+
+    private func hasChanged(_ command: AssignmentCommand, _ outcome: AssignmentOutcome) -> Bool {
+        switch (command, outcome) {
+        case (.requeue(let id), _): changes.moves.contains { $0.id == id }
+        // Without contacts it is the end of one that had some.
+        case (.release(_, let contacts), .released(let release)): release.released > 0 || contacts.isEmpty
+        default: true
+        }
     }
 
     /// Adds answers that were kept before.

@@ -85,9 +85,9 @@ struct LaneState {
 
     // MARK: Many at once
 
-    /// Adds jobs that came together: all, or none if there would be more than a limit.
+    /// Adds jobs that came together: all, or none if there would be more than a limit. Of one call there is always room.
     mutating func addBulk(_ jobs: [LaneJob], limit: Int) -> Bool {
-        guard bulk.count + jobs.count <= limit else { return false }
+        guard bulk.isEmpty || bulk.count + jobs.count <= limit else { return false }
         bulk += jobs
         return true
     }
@@ -146,7 +146,9 @@ struct LaneState {
             lock(found)
             return later.append(current)
         }
-        let places = current.map { $0.command.place(sources) }
+        let places = current.map { job in
+            job.request.idempotency.map { .key($0.key.key) } ?? job.command.place(sources)
+        }
         let groups = Dictionary(grouping: current.indices) { places[$0] }.values.sorted { $0[0] < $1[0] }
         guard groups.count > 1 else { return putOff(places[0]) }
         for part in groups.halves { later.append(part.joined().sorted().map { current[$0] }) }
@@ -281,6 +283,8 @@ extension AssignmentCommand {
         case source(SourceID)
         /// Contacts whose sources are not known: few places, or each would be an attempt of its own.
         case contacts(Int64)
+        /// A request whose key somebody else may have taken and not committed.
+        case key(String)
         case admission
         case staff
     }

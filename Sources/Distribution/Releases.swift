@@ -7,12 +7,15 @@ extension Desk {
     /// - Parameter contacts: Those that are not the operator's active ones are passed over.
     /// - Returns: The others.
     public mutating func release(_ contacts: [ContactID], from operatorID: OperatorID) -> [ContactID] {
-        closed.insert(operatorID)
+        close(operatorID)
         let held = contacts.filter { placements[$0].map { $0.isActive && $0.operatorID == operatorID } ?? false }
         for contact in held { takeBack(contact, from: operatorID) }
         for contact in held.sorted(by: { queuePlace(of: $0) < queuePlace(of: $1) }) { place(contact) }
         return held
     }
+
+    /// Gives the operator nothing more but by a transfer.
+    public mutating func close(_ operatorID: OperatorID) { closed.insert(operatorID) }
 
     /// Takes an active contact from its operator and places it anew. It comes back to the same one only if no other may have
     /// it, and nobody waits before it.

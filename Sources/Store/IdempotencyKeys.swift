@@ -44,7 +44,8 @@ enum IdempotencyStatements {
     static let begin = Statement(unprepared: "BEGIN ISOLATION LEVEL READ COMMITTED")
     /// Who waits for a key keeps the connection from others, and who stands still with a key keeps that from others.
     static let limits = Statement(
-        "SELECT set_config('lock_timeout', '100ms', true), set_config('idle_in_transaction_session_timeout', '5s', true)")
+        "SELECT set_config('lock_timeout', '100ms', true), set_config('idle_in_transaction_session_timeout', '5s', true)"
+    )
     /// Answers a row if the key was free. Waits for one who has it and has not committed.
     static let claim = Statement(
         """
@@ -128,15 +129,25 @@ public struct KeyedWrite<Value: Sendable>: Transaction {
     }
 }
 
-/// What is kept of a request, if it was done.
-public struct FetchKept: Transaction {
+/// What is kept last of a request: of one with entries the last entry.
+public struct FetchLastKept: Transaction {
     public let isRepeatable = true
     private let key: IdempotencyKey
 
     public init(_ key: IdempotencyKey) { self.key = key }
 
     /// - Throws: ``PostgresError``; ``CRMError/idempotencyKeyReused``.
-    public func run(on connection: inout Connection) throws -> KeptAnswer? {
-        try keptAnswers(of: [key], on: &connection)[0]?.get()
+    public func run(on connection: inout Connection) throws -> (entry: Int32, answer: KeptAnswer)? {
+        try connection.run(Self.last(.text(key.key))).first { row in
+            let (entry, fingerprint): (Int32, String) = (try row.next(), try row.next())
+            guard fingerprint == key.fingerprint else { throw CRMError.idempotencyKeyReused }
+            return (entry, KeptAnswer(status: Int(try row.next(Int32.self)), body: try row.next()))
+        }
     }
+
+    private static let last = Statement(
+        """
+        SELECT entry, fingerprint, status, body FROM idempotency_keys
+        WHERE key = $1::text AND (entry > 0 OR status IS NOT NULL) ORDER BY entry DESC LIMIT 1
+        """)
 }

@@ -29,9 +29,12 @@ public struct MaintenanceJob: Sendable {
             step: Statement(
                 """
                 WITH old AS (
-                    SELECT key, entry FROM idempotency_keys
-                    WHERE created_at < now() - $1::bigint * interval '1 millisecond'
-                    ORDER BY created_at LIMIT 1000),
+                    -- All that is kept of a key goes together: the rest would be taken for another request's.
+                    SELECT key, entry FROM idempotency_keys AS k
+                    WHERE created_at < now() - $1::bigint * interval '1 millisecond' AND NOT EXISTS (
+                        SELECT FROM idempotency_keys AS n
+                        WHERE n.key = k.key AND n.created_at >= now() - $1 * interval '1 millisecond')
+                    ORDER BY created_at DESC LIMIT 1000),
                 removed AS (
                     DELETE FROM idempotency_keys AS k USING old
                     WHERE k.key = old.key AND k.entry = old.entry RETURNING true)

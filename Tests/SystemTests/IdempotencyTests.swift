@@ -136,6 +136,27 @@ extension System {
             }
         }
 
+        @Test("A key that somebody keeps locked stops only requests with that key")
+        func locked() async throws {
+            try await Deployment.open(environment: ["REQUEST_TIMEOUT": "3"]) { crm in
+                let source = try await crm.newSource([try await crm.newOperator(maxLoad: 100)])
+                try await crm.psql.query("BEGIN")
+                try await crm.psql.query(
+                    "INSERT INTO idempotency_keys (key, entry, fingerprint) VALUES ('locked', 0, '')")
+                let answers = try await inParallel(30) { number in
+                    let key = number < 3 ? "locked" : number < 6 ? "k\(number)" : nil
+                    let body: JSON = ["source_id": JSON(source), "lead_phone": .string("+7\(number)")]
+                    return if let key { try await crm.client.post("/api/v1/contacts", body, key: key) } else {
+                        try await crm.client.post("/api/v1/contacts", body)
+                    }
+                }
+                #expect(answers.map(\.status) == Array(repeating: 503, count: 3) + Array(repeating: 201, count: 27))
+                try await crm.psql.query("ROLLBACK")
+                let repeated = try await crm.client.post("/api/v1/contacts", ["source_id": JSON(source)], key: "locked")
+                #expect(repeated.status == 201)
+            }
+        }
+
         @Test("Answers are kept for IDEMPOTENCY_TTL")
         func time() async throws {
             try await Deployment.open(environment: ["IDEMPOTENCY_TTL": "1"]) { crm in

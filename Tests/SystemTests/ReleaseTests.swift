@@ -59,6 +59,38 @@ extension System {
             }
         }
 
+        @Test("Of releases at once with one key each contact counts once, and all have one answer")
+        func atOnce() async throws {
+            try await Deployment.open(instances: 3) { crm in
+                let leaver = try await crm.newOperator(maxLoad: 1000)
+                let source = try await crm.newSource([leaver])
+                try await crm.register(450, at: source)
+                _ = try await crm.client.patch("/api/v1/operators/\(leaver)", ["is_active": false])
+                let path = "/api/v1/operators/\(leaver)/release"
+                let answers = try await inParallel(9) { try await crm.client($0).post(path, [:], key: "k") }
+                #expect(Set(answers.map(\.text)) == [#"{"released":450,"reassigned":0,"waiting":450}"#])
+                #expect(answers.count { $0[header: "Idempotency-Replayed"] == nil } == 1)
+                // What the operator has since is another call's.
+                try await crm.psql.query("UPDATE contacts SET operator_id = \(leaver) WHERE id = 1")
+                #expect(try await crm.client.post(path, [:], key: "k").body == answers[0].body)
+                let other = try await crm.client.post("/api/v1/contacts", ["source_id": JSON(source)], key: "k")
+                #expect(other.json["code"] == "idempotency_key_reused")
+                #expect(try await crm.contacts(of: leaver) == [1])
+            }
+        }
+
+        @Test("No part of a release gives an active operator back what another part has taken")
+        func parts() async throws {
+            try await Deployment.open(environment: ["SWEEP_INTERVAL": "3600"]) { crm in
+                let operatorID = try await crm.newOperator(maxLoad: 1000)
+                let source = try await crm.newSource([operatorID])
+                try await crm.register(450, at: source)
+                let answer = try await crm.client.post("/api/v1/operators/\(operatorID)/release", [:])
+                #expect(answer.json == ["released": 450, "reassigned": 0, "waiting": 450], "\(answer)")
+                #expect(try await crm.contacts(of: operatorID).isEmpty)
+            }
+        }
+
         @Test("A release whose instance dies half way loses no contact, and the same call goes on with the rest")
         func killed() async throws {
             try await Deployment.open(instances: 2) { crm in
@@ -115,8 +147,9 @@ extension System {
                 let answer = try await crm.client.send("POST", path, json: nil)
                 #expect(answer.json["operator_id"] == .null, "\(answer)")
                 #expect(try await crm.contacts(of: other) == [second, third])
-                // It waits: nothing to do. Closed: nothing to give.
-                #expect(try await crm.client.send("POST", path, json: nil).json["operator_id"] == .null)
+                // It waits: nothing to do, and nothing to keep. Closed: nothing to give.
+                #expect(try await crm.client.post(path, [:], key: "k").json["operator_id"] == .null)
+                #expect(try await crm.psql.number("SELECT count(*) FROM idempotency_keys") == 0)
                 _ = try await crm.client.patch("/api/v1/contacts/\(first)", ["status": "closed"])
                 #expect(try await crm.client.send("POST", path, json: nil).json["code"] == "contact_closed")
                 let missing = try await crm.client.send("POST", "/api/v1/contacts/999/requeue", json: nil)
