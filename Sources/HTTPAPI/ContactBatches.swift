@@ -138,7 +138,13 @@ struct BatchAnswer: JSONObject {
     struct EntryError: JSONEncodable {
         let answer: ErrorAnswer
 
-        static var schema: Schema { ErrorBody<String>.schema }
+        static var schema: Schema {
+            let others = ErrorCode.allCases.filter { [404, 409, 500, 503].contains($0.meaning.status.code) }
+            return .any(of: [
+                ErrorBody<[Fault]>.schema(named: "ValidationError", codes: [.invalidRequest]),
+                ErrorBody<String>.schema(named: "EntryError", codes: others),
+            ])
+        }
 
         func write(to json: inout JSONWriter) { answer.write(asProblem: false, to: &json) }
     }

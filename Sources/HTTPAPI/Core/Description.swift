@@ -124,11 +124,13 @@ struct Description {
     private mutating func errorResponse(
         _ status: HTTPResponse.Status, named name: String, _ codes: [ErrorCode]
     ) -> JSON {
-        let isInvalid = codes == [.invalidRequest]
-        let schema: Schema =
-            isInvalid
-            ? ErrorBody<[Fault]>.schema(named: "ValidationError", codes: codes)
-            : ErrorBody<String>.schema(named: "\(name)Error", codes: codes)
+        let isInvalid = codes.contains(.invalidRequest)
+        // Faults are a list, all other details texts.
+        let others = codes.filter { $0 != .invalidRequest }
+        let schemas =
+            (isInvalid ? [ErrorBody<[Fault]>.schema(named: "ValidationError", codes: [.invalidRequest])] : [])
+            + (others.isEmpty ? [] : [ErrorBody<String>.schema(named: "\(name)Error", codes: others)])
+        let schema = Schema.any(of: schemas)
         components.add(schema)
         components.add(Problem.schema)
         let fault = Fault(location: [.name("body"), .name("max_load")], misfit: .tooLow(1))

@@ -66,6 +66,10 @@ extension Schema {
         return schema
     }
 
+    static func any(of schemas: [Schema]) -> Schema {
+        schemas.count == 1 ? schemas[0] : Schema(["anyOf": .array(schemas.map(\.json))], uses: schemas)
+    }
+
     static func array(of elements: Schema, upTo limit: Int? = nil) -> Schema {
         let array = Schema(["type": "array", "items": elements.json], uses: [elements])
         return limit.map { array.adding(["maxItems": .integer(Int64($0))]) } ?? array
