@@ -61,7 +61,9 @@ extension Conversion where Value: CaseIterable & RawRepresentable<String> & JSON
 
 extension Conversion where Value == Int32 {
     /// A contact's priority.
-    static var priority: Self { integer(in: 0...9) }
+    static var priority: Self {
+        Self(placeholder: 0, schema: { .priority }, convert: integer(in: 0...9).convert)
+    }
 }
 
 extension Conversion where Value == Timestamp {

@@ -235,7 +235,8 @@ struct Parameter: Sendable {
 
     /// What every `POST` of the API takes.
     static let idempotencyKey = Parameter(
-        .header, "Idempotency-Key", String.schema, component: "IdempotencyKey",
+        .header, "Idempotency-Key", Schema(["type": "string", "pattern": "^[!#-~][!-~]{0,254}$"]),
+        component: "IdempotencyKey",
         """
         Makes the request count once: the same request with the same key gets the first answer again. 1 to 255 visible \
         ASCII characters, bare or in quotation marks; a new one, as a UUID, for each request that is not a repetition.

@@ -90,6 +90,7 @@ extension Schema {
 
     static let id = integer(in: Int64.min ... .max).named("ID", "The id of a record.", example: 1)
     static let count = integer(in: 1...Int32.max).named("Count", "A number of at least 1.", example: 10)
+    static let priority = integer(in: 0...9).named("Priority", "How soon a contact that waits is let in.", example: 5)
     static let flag = Bool.schema.named("Flag", "Yes or no.", example: true)
 
     private func named(_ name: String, _ words: String, example: JSON) -> Schema {
