@@ -188,7 +188,9 @@ public final class Exchange: Sendable {
         case .failure(let error):
             var answer = ErrorAnswer(error)
             // With a key it counts once.
-            if answer.code == .outcomeUnknown, request.headers[.idempotencyKey] != nil { answer.inviteRetry() }
+            if answer.code == .outcomeUnknown, route?.takesKey == true, request.headers[.idempotencyKey] != nil {
+                answer.inviteRetry()
+            }
             var response = answer.response(to: Accept(request.headers))
             api.complete(&response, of: self, failure: error)
             return response
