@@ -24,7 +24,6 @@ public struct Batch: Sendable {
     /// The operators that commands name.
     public private(set) var operators: Set<OperatorID> = []
     private var namedContacts: Set<ContactID> = []
-    private var hasRelease = false
     /// The entries of each key.
     private var keys: [String: (fingerprint: String, entries: Set<Int32>)] = [:]
 
@@ -58,11 +57,8 @@ public struct Batch: Sendable {
     public mutating func add(_ request: AssignmentRequest) -> Bool {
         guard requests.isEmpty || !request.command.changesStaff && staffChange == nil else { return false }
         guard namedContacts.isDisjoint(with: request.command.contacts) else { return false }
-        if case .release = request.command {
-            // One has many contacts.
-            guard !hasRelease else { return false }
-            hasRelease = true
-        }
+        // One has many contacts.
+        guard !request.command.isRelease || !requests.contains(where: \.command.isRelease) else { return false }
         guard request.idempotency.map({ add($0.key) }) ?? true else { return false }
         switch request.command {
         case .register(let contact):

@@ -22,6 +22,8 @@ public enum AssignmentCommand: Sendable {
         }
     }
 
+    var isRelease: Bool { if case .release = self { true } else { false } }
+
     /// Whether it changes who may take contacts.
     var changesStaff: Bool {
         switch self {

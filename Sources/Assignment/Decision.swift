@@ -117,9 +117,10 @@ private struct Decider {
     mutating func decide(_ batch: Batch, _ ids: [NewIDs]) -> Decision {
         var ids = ids.makeIterator()
         // Who is released in parts is not to come back with the next one.
-        for case .release(let id, _) in batch.commands { desk.close(id) }
+        let commands = batch.commands
+        for case .release(let id, _) in commands { desk.close(id) }
         desk.admitWaiting()
-        let steps = batch.commands.map { carryOut($0, &ids) }
+        let steps = commands.map { carryOut($0, &ids) }
         var changes = Changes()
         var messages: [ContactID: String] = [:]
         var answers: [Result<AssignmentOutcome, CRMError>] = []

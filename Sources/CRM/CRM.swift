@@ -179,7 +179,7 @@ public final class CRM: Service {
     /// Runs a write that changes no load, and answers one row.
     func run<Value>(_ write: Fetch<Value>, _ idempotency: Idempotency<Value>?) async throws -> Answered<Value> {
         guard let idempotency else { return .fresh(try await run(write)[0]) }
-        let end = ContinuousClock.now + configuration.requestTimeout
+        let end = deadline
         while true {
             do {
                 return try await run(KeyedWrite(write, idempotency), within: end - .now)

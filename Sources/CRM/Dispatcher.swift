@@ -136,6 +136,7 @@ final class Dispatcher: Sendable {
 
     /// Adds commands that came together, as many as fit.
     private func fill(_ jobs: [LaneJob]) -> [LaneJob] {
+        if state.withLock(\.bulk.isEmpty) { return jobs }
         let batch = Batch(jobs.map(\.request))
         return jobs + state.withLock { $0.takeBulk { fitting($0.lazy.map(\.request), into: batch) } }
     }

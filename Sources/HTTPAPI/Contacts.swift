@@ -174,8 +174,6 @@ extension ContactStatus: JSONEncodable {
                 "type": "string", "enum": .array(allCases.map { .string($0.rawValue) }),
             ], named: "ContactStatus")
     }
-
-    func write(to json: inout JSONWriter) { rawValue.write(to: &json) }
 }
 
 extension Contact: JSONObject {

@@ -141,34 +141,20 @@ public final class Exchange: Sendable {
     ) {
         do {
             if let refusal { throw refusal }
-            let route = route!
-            if route.hasLargeBody {
-                return perform(on: eventLoop, reply) { [self] in
-                    let work = try route.work(for: request, body: body, with: parameters, by: api)
-                    guard case .task(let run) = work else { preconditionFailure("it is done by a task") }
-                    return try await run()
-                }
-            }
-            switch try route.work(for: request, body: body, with: parameters, by: api) {
+            switch try route!.work(for: request, body: body, with: parameters, by: api) {
             case .done(let response): reply(self.response(.success(response)))
             case .command(let start):
                 try start { result in eventLoop.execute { reply(self.response(result.map { $0() })) } }
-            case .task(let run): perform(on: eventLoop, reply, run)
+            case .task(let run):
+                Task {
+                    let result: Result<Response, any Error>
+                    do { result = .success(try await run()) } catch { result = .failure(error) }
+                    let response = self.response(result)
+                    eventLoop.execute { reply(response) }
+                }
             }
         } catch {
             reply(response(.failure(error)))
-        }
-    }
-
-    private func perform(
-        on eventLoop: any EventLoop, _ reply: @escaping @Sendable (Response) -> Void,
-        _ run: @escaping @Sendable () async throws -> Response
-    ) {
-        Task {
-            let result: Result<Response, any Error>
-            do { result = .success(try await run()) } catch { result = .failure(error) }
-            let response = self.response(result)
-            eventLoop.execute { reply(response) }
         }
     }
 

@@ -31,11 +31,7 @@ extension RouteGroup {
         ])
 }
 
-extension SourceQueue.Reason: JSONEncodable {
-    static var schema: Schema { Schema(["type": "string", "enum": .array(allCases.map { .string($0.rawValue) })]) }
-
-    func write(to json: inout JSONWriter) { rawValue.write(to: &json) }
-}
+extension SourceQueue.Reason: JSONEncodable {}
 
 extension SourceQueue: JSONObject {
     static var schemaName: String { "SourceQueue" }

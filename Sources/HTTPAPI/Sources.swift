@@ -224,8 +224,6 @@ extension Strategy: JSONEncodable {
                 "type": "string", "enum": .array(allCases.map { .string($0.rawValue) }),
             ], named: "Strategy")
     }
-
-    func write(to json: inout JSONWriter) { rawValue.write(to: &json) }
 }
 
 extension Source: JSONObject {

@@ -28,7 +28,8 @@ extension RouteGroup {
                 """,
                 reads: { input in
                     let bucket = input.query(
-                        "bucket", .bucket, default: .hour, as: "Bucket", "How long each entry's time is.")
+                        "bucket", .word, default: BucketSpan.Bucket.hour, as: "Bucket", "How long each entry's time is."
+                    )
                     return (
                         source: input.sourceFilter(),
                         span: input.span(bucket, from: "60 minutes, 24 hours or 30 days before `to`, by `bucket`")
@@ -69,22 +70,7 @@ extension BucketSpan {
     }
 }
 
-extension BucketSpan.Bucket: JSONEncodable {
-    static var schema: Schema { Schema(["type": "string", "enum": .array(allCases.map { .string($0.rawValue) })]) }
-
-    func write(to json: inout JSONWriter) { rawValue.write(to: &json) }
-}
-
-extension Conversion where Value == BucketSpan.Bucket {
-    fileprivate static var bucket: Self {
-        Self(placeholder: .hour, schema: { BucketSpan.Bucket.schema }) { json throws(Misfit) in
-            guard case .string(let text) = json,
-                let bucket = BucketSpan.Bucket.allCases.first(where: { text.hasBytes(of: $0.rawValue) })
-            else { throw Misfit("literal_error", "Input should be 'minute', 'hour' or 'day'") }
-            return bucket
-        }
-    }
-}
+extension BucketSpan.Bucket: JSONEncodable {}
 
 extension SourceShare: JSONObject {
     static var schemaName: String { "SourceShare" }

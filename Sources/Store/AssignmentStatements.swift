@@ -24,11 +24,12 @@ enum AssignmentStatements {
     static let gate = Statement(unprepared: "LOCK TABLE assignment_gate IN SHARE ROW EXCLUSIVE MODE")
     static let openGate = Statement(unprepared: "LOCK TABLE assignment_gate IN ROW SHARE MODE")
 
-    /// Answers the transaction's time, and the time behind the gate. Parameters: the milliseconds that each further statement may take, and wait for a
-    /// lock.
+    /// Answers the transaction's time, and the time behind the gate. Parameters: the milliseconds that each further
+    /// statement may take, and wait for a lock.
     static let settings = Statement(
         """
-        SELECT now(), clock_timestamp(), set_config('statement_timeout', $1::text, true), set_config('lock_timeout', $2::text, true),
+        SELECT now(), clock_timestamp(),
+            set_config('statement_timeout', $1::text, true), set_config('lock_timeout', $2::text, true),
             set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
             set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
             set_config('plan_cache_mode', 'force_generic_plan', true)
@@ -130,7 +131,8 @@ enum AssignmentStatements {
 
     /// The candidates: at the sources `$1`, or those of the contacts `$2`, whoever has room; besides, whoever has one of
     /// these contacts or is named in `$3`. Each with three arrays: the sources, the weights there, and how many more of their
-    /// contacts the weight allows; who is named has 0 in all. ``lockOperators`` locks those whose load changes, and fails if one of them has changed since.
+    /// contacts the weight allows; who is named has 0 in all. ``lockOperators`` locks those whose load changes, and fails if
+    /// one of them has changed since.
     static let candidates = Statement(
         """
         WITH touched AS (
@@ -199,7 +201,8 @@ enum AssignmentStatements {
         ) AS c
         """)
 
-    /// The `$2` contacts that are first in the queue of each of these sources, and one more where more wait; not those of `$3`.
+    /// The `$2` contacts that are first in the queue of each of these sources, and one more where more wait; not those of
+    /// `$3`.
     static let waitingLonger = Statement(
         """
         SELECT c.id, n.id, $2::bigint, c.priority
@@ -213,7 +216,7 @@ enum AssignmentStatements {
 
     // MARK: After a lock was not to be had
 
-    static let beginProbe = Statement(unprepared: "BEGIN ISOLATION LEVEL READ COMMITTED")
+    static let beginReadCommitted = Statement(unprepared: "BEGIN ISOLATION LEVEL READ COMMITTED")
     static let endProbe = Statement(unprepared: "ROLLBACK")
 
     /// The rows of these that are locked: operators, sources, leads, leads to be filled, and contacts. Each table's rows are

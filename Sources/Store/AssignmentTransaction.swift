@@ -177,9 +177,7 @@ public struct AssignmentTransaction: Sendable {
     public func committedAttempt(on connection: inout Connection) throws -> Int32? {
         let found = BatchStatements.committedAttempt(.uuid(high: id.high, low: id.low))
         guard let attempt = try connection.run(found).first({ try $0.next(Int32.self) }) else { return nil }
-        let write = BatchStatements.mark(
-            .uuid(high: .random(in: .min ... .max), low: .random(in: .min ... .max)), .int4(0))
-        _ = try connection.run([write], committing: true)
+        _ = try connection.run([BatchStatements.smallWrite], committing: true)
         return attempt
     }
 
@@ -211,7 +209,7 @@ public struct AssignmentTransaction: Sendable {
         ]
         let probes = zip(AssignmentStatements.lockedRows, ids).map { $0(.int8Array($1)) }
         let opening = [
-            AssignmentStatements.beginProbe(), AssignmentStatements.limit("lock_timeout", .milliseconds(500)),
+            AssignmentStatements.beginReadCommitted(), AssignmentStatements.limit("lock_timeout", .milliseconds(500)),
             usesGate ? AssignmentStatements.gate() : AssignmentStatements.openGate(),
             AssignmentStatements.limit("lock_timeout", .milliseconds(10)),
         ]
@@ -263,7 +261,7 @@ public struct AssignmentTransaction: Sendable {
         }
         let share = try take(
             AssignmentStatements.waiting(
-                .int8Array(batch.sources.map(\.rawValue)), contactIDs, operatorIDs, .int8(Int64(batch.commands.count)),
+                .int8Array(batch.sources.map(\.rawValue)), contactIDs, operatorIDs, .int8(Int64(batch.requests.count)),
                 .int8(Self.admissionLimit), locked))
         // Where nearly all wait at few of the sources, those get what the others did not use.
         let larger = Self.admissionLimit / Int64(max(1, snapshot.unread.count))

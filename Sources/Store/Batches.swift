@@ -10,6 +10,11 @@ enum BatchStatements {
         RETURNING set_config('statement_timeout', '0', true)
         """)
 
+    /// A small write of no batch, for a COMMIT that waits until all that was written before it is safe (decision 26).
+    static var smallWrite: Query {
+        mark(.uuid(high: .random(in: .min ... .max), low: .random(in: .min ... .max)), .int4(0))
+    }
+
     /// Which attempt of a batch committed, if any.
     static let committedAttempt = Statement("SELECT attempt FROM assignment_batches WHERE id = $1::uuid")
 }

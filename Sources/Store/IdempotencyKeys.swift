@@ -41,7 +41,6 @@ enum IdempotencyStatements {
         return [keep, beginEntries(.textArray(entries.map(\.key)), .textArray(entries.map(\.fingerprint)))]
     }
 
-    static let begin = Statement(unprepared: "BEGIN ISOLATION LEVEL READ COMMITTED")
     /// Who waits for a key keeps the connection from others, and who stands still with a key keeps that from others.
     static let limits = Statement(
         "SELECT set_config('lock_timeout', '100ms', true), set_config('idle_in_transaction_session_timeout', '5s', true)"
@@ -54,7 +53,6 @@ enum IdempotencyStatements {
         """)
     static let fill = Statement(
         "UPDATE idempotency_keys SET status = $2::integer, body = $3::text WHERE key = $1::text AND entry = 0")
-    static let commit = Statement(unprepared: "COMMIT")
 }
 
 /// Finds what is kept of requests.
@@ -101,15 +99,14 @@ public struct KeyedWrite<Value: Sendable>: Transaction {
                 let value = try connection.run([FetchStatements.lockLimit(), write.query])[1].map(write.decode)[0]
                 let answer = idempotency.answer(value)
                 let fill = IdempotencyStatements.fill(.text(key.key), .int4(Int32(answer.status)), .text(answer.body))
-                _ = try connection.run([fill, IdempotencyStatements.commit()], committing: true)
+                _ = try connection.run([fill, AssignmentStatements.commit()], committing: true)
                 return .kept(answer, isReplay: false)
             }
             if let kept = try keptAnswers(of: [key], on: &connection)[0] {
                 let answer = try kept.get()
-                // That it is there does not say that it is safe: see decision 26.
-                let write = BatchStatements.mark(
-                    .uuid(high: .random(in: .min ... .max), low: .random(in: .min ... .max)), .int4(0))
-                _ = try connection.run([write, IdempotencyStatements.commit()], committing: true)
+                // That it is there does not say that it is safe.
+                _ = try connection.run(
+                    [BatchStatements.smallWrite, AssignmentStatements.commit()], committing: true)
                 return .kept(answer, isReplay: true)
             }
             // Its time has come between the two.
@@ -120,9 +117,8 @@ public struct KeyedWrite<Value: Sendable>: Transaction {
     private func claim(_ key: IdempotencyKey, on connection: inout Connection) throws -> Bool {
         do {
             let claim = IdempotencyStatements.claim(.text(key.key), .text(key.fingerprint))
-            return try connection.run([IdempotencyStatements.begin(), IdempotencyStatements.limits(), claim])[2]
-                .count
-                > 0
+            let begin = AssignmentStatements.beginReadCommitted()
+            return try connection.run([begin, IdempotencyStatements.limits(), claim])[2].count > 0
         } catch PostgresError.server(let error) where error.kind == .locked {
             throw CRMError.idempotencyInFlight
         }

@@ -54,7 +54,7 @@ public struct Removal: Transaction {
     /// - Returns: What is not there; `nil` if it was taken away.
     public func run(on connection: inout Connection) throws -> CRMError? {
         let opening = [
-            Self.begin(), AssignmentStatements.limit("lock_timeout", .seconds(1)),
+            AssignmentStatements.beginReadCommitted(), AssignmentStatements.limit("lock_timeout", .seconds(1)),
             usesGate ? AssignmentStatements.gate() : AssignmentStatements.openGate(),
             AssignmentStatements.limit("lock_timeout", .milliseconds(100)),
         ]
@@ -62,7 +62,6 @@ public struct Removal: Transaction {
         return zip(results.dropFirst(opening.count), missing).lazy.compactMap { $0.affectedRows == 0 ? $1 : nil }.first
     }
 
-    private static let begin = Statement(unprepared: "BEGIN ISOLATION LEVEL READ COMMITTED")
     private static let findSource = Statement("SELECT FROM sources WHERE id = $1::bigint")
     private static let findOperator = Statement("SELECT FROM operators WHERE id = $1::bigint")
     private static let deleteWeight = Statement(

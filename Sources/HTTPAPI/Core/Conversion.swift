@@ -66,6 +66,18 @@ extension Conversion where Value == Int32 {
     }
 }
 
+extension Conversion where Value == [JSON] {
+    /// The elements of a list, as they are.
+    static func elements(_ schema: @escaping @autoclosure () -> Schema, in range: ClosedRange<Int>) -> Self {
+        Self(placeholder: [], schema: { .array(of: schema(), in: range) }) { json throws(Misfit) in
+            guard case .array(let elements) = json else { throw .noList }
+            guard elements.count >= range.lowerBound else { throw .tooFew(elements.count, least: range.lowerBound) }
+            guard elements.count <= range.upperBound else { throw .tooMany(elements.count, limit: range.upperBound) }
+            return elements
+        }
+    }
+}
+
 extension Conversion where Value == Timestamp {
     static var timestamp: Self {
         Self(placeholder: Timestamp(microsecondsSince2000: 0), schema: { Timestamp.schema }) { json throws(Misfit) in
@@ -94,11 +106,10 @@ extension Conversion where Value == Int32 {
 extension Conversion {
     /// A list of single values.
     static func list<Element>(of element: Conversion<Element>, upTo limit: Int) -> Self where Value == [Element] {
-        Self(placeholder: [], schema: { .array(of: element.schema(), upTo: limit) }) { json throws(Misfit) in
-            guard case .array(let elements) = json else { throw .noList }
-            guard elements.count <= limit else { throw .tooMany(elements.count, limit: limit) }
+        let elements = Conversion<[JSON]>.elements(element.schema(), in: 0...limit)
+        return Self(placeholder: [], schema: elements.schema) { json throws(Misfit) in
             var values: [Element] = []
-            for json in elements { values.append(try element.convert(json)) }
+            for json in try elements.convert(json) { values.append(try element.convert(json)) }
             return values
         }
     }

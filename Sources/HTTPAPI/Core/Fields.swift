@@ -84,15 +84,9 @@ struct Fields {
 
     /// A required list of objects. Where there are too many faults the rest of it is not read.
     mutating func list<Element: JSONReadable>(_ name: String, of: Element.Type, upTo limit: Int) -> [Element] {
-        let array = Conversion<[JSON]>(
-            placeholder: [], schema: { .array(of: Element.bodySchema, upTo: limit) }
-        ) { json throws(Misfit) in
-            guard case .array(let elements) = json else { throw .noList }
-            guard elements.count <= limit else { throw .tooMany(elements.count, limit: limit) }
-            return elements
-        }
         var values: [Element] = []
-        for (index, element) in required(name, array).enumerated() {
+        let elements = required(name, .elements(Element.bodySchema, in: 0...limit))
+        for (index, element) in elements.enumerated() {
             if faults.isOverfull { break }
             var fields = Fields(element, at: location + [.name(name), .index(index)], after: faults)
             values.append(Element(&fields))
@@ -105,19 +99,7 @@ struct Fields {
     mutating func entries<Element: JSONReadable>(
         _ name: String, of: Element.Type, in range: ClosedRange<Int>
     ) -> [Result<Element, Refusal>] {
-        let array = Conversion<[JSON]>(
-            placeholder: [],
-            schema: {
-                .array(of: Element.bodySchema, upTo: range.upperBound)
-                    .adding(["minItems": .integer(Int64(range.lowerBound))])
-            }
-        ) { json throws(Misfit) in
-            guard case .array(let elements) = json else { throw .noList }
-            guard elements.count >= range.lowerBound else { throw .tooFew(elements.count, least: range.lowerBound) }
-            guard elements.count <= range.upperBound else { throw .tooMany(elements.count, limit: range.upperBound) }
-            return elements
-        }
-        return required(name, array).enumerated().map { index, element in
+        required(name, .elements(Element.bodySchema, in: range)).enumerated().map { index, element in
             var fields = Fields(element, at: location + [.name(name), .index(index)])
             let value = Element(&fields)
             return fields.faults.entries.isEmpty ? .success(value) : .failure(.invalid(fields.faults.entries))

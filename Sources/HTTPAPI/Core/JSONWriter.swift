@@ -73,6 +73,13 @@ extension String: JSONEncodable {
     }
 }
 
+/// Types of a few words.
+extension JSONEncodable where Self: CaseIterable & RawRepresentable<String> {
+    static var schema: Schema { Schema(["type": "string", "enum": .array(allCases.map { .string($0.rawValue) })]) }
+
+    func write(to json: inout JSONWriter) { rawValue.write(to: &json) }
+}
+
 extension Bool: JSONEncodable {
     static var schema: Schema { Schema(["type": "boolean"]) }
 

@@ -178,9 +178,6 @@ final class Route: Sendable {
 
     var isReading: Bool { method == .get }
 
-    /// Whether to read the body takes so long that it is done by a task.
-    var hasLargeBody: Bool { bodyLimit > Input.maximumBodySize }
-
     /// Whether an `Idempotency-Key` makes it count once.
     var takesKey: Bool { method == .post && isOfAPI }
 
@@ -206,6 +203,21 @@ final class Route: Sendable {
     /// - Throws: ``Refusal``.
     func work(
         for request: Request, body: ByteBuffer, with parameters: [PathTemplate.Parameter], by api: HTTPAPI
+    ) throws -> Work {
+        // To read a large body takes so long that others on the event loop would wait.
+        guard bodyLimit > Input.maximumBodySize else {
+            return try read(request, body: body, with: parameters, by: api)
+        }
+        return .task { [self] in
+            guard case .task(let run) = try read(request, body: body, with: parameters, by: api) else {
+                preconditionFailure("what has a large body is done by a task")
+            }
+            return try await run()
+        }
+    }
+
+    private func read(
+        _ request: Request, body: ByteBuffer, with parameters: [PathTemplate.Parameter], by api: HTTPAPI
     ) throws -> Work {
         var input = try Input(request, body: body, for: self, parameters: parameters)
         return try handler(api, &input, self)

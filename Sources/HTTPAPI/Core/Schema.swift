@@ -70,9 +70,13 @@ extension Schema {
         schemas.count == 1 ? schemas[0] : Schema(["anyOf": .array(schemas.map(\.json))], uses: schemas)
     }
 
-    static func array(of elements: Schema, upTo limit: Int? = nil) -> Schema {
-        let array = Schema(["type": "array", "items": elements.json], uses: [elements])
-        return limit.map { array.adding(["maxItems": .integer(Int64($0))]) } ?? array
+    static func array(of elements: Schema) -> Schema {
+        Schema(["type": "array", "items": elements.json], uses: [elements])
+    }
+
+    static func array(of elements: Schema, in range: ClosedRange<Int>) -> Schema {
+        let array = array(of: elements).adding(["maxItems": .integer(Int64(range.upperBound))])
+        return range.lowerBound == 0 ? array : array.adding(["minItems": .integer(Int64(range.lowerBound))])
     }
 
     /// - Parameter properties: In the order of the document.
