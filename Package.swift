@@ -57,6 +57,7 @@ let package = Package(
                 .embedInCode("sql/migrations/0011_idempotency_keys.sql"),
                 .embedInCode("sql/migrations/0012_strategies.sql"),
                 .embedInCode("sql/migrations/0013_deletes_and_statistics.sql"),
+                .embedInCode("sql/migrations/0014_history.sql"),
                 .embedInCode("sql/roles.sql"),
             ],
             swiftSettings: settings),
@@ -207,7 +208,10 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "SystemTests", dependencies: ["CSQLite", "EmbeddedPostgres", "LeadsCRM", "Postgres", "TestSupport"],
+            name: "SystemTests",
+            dependencies: [
+                "CSQLite", "Distribution", "EmbeddedPostgres", "LeadsCRM", "Model", "Postgres", "TestSupport",
+            ],
             swiftSettings: settings),
     ]
 )

@@ -62,6 +62,9 @@ CREATE FUNCTION public.contacts_inserted() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    -- Of which decision the lane's transaction writes the outcome, 0 if of none; NULL: somebody else changes contacts.
+    decision bigint := NULLIF(current_setting('leads_crm.decision', true), '')::bigint;
 BEGIN
     PERFORM public.add_to_loads(array_agg(operator_id), array_agg(change))
     FROM (SELECT operator_id, count(*) AS change FROM inserted
@@ -76,10 +79,13 @@ BEGIN
     DO UPDATE SET contacts_count = c.contacts_count + EXCLUDED.contacts_count,
         active_count = c.active_count + EXCLUDED.active_count;
 
-    INSERT INTO public.contact_events (contact_id, source_id, operator_id, status, created_at)
+    INSERT INTO public.contact_events (
+        contact_id, source_id, operator_id, status, created_at, cause, actor, decision_id)
     SELECT id, source_id, operator_id, status,
         -- A contact that comes closed was open before: it was closed at its last change.
-        CASE status WHEN 'closed' THEN COALESCE(updated_at, created_at) ELSE created_at END
+        CASE status WHEN 'closed' THEN COALESCE(updated_at, created_at) ELSE created_at END,
+        CASE WHEN decision IS NULL THEN 'sql' ELSE 'registered' END,
+        CASE WHEN decision IS NULL THEN 'sql:' || session_user END, NULLIF(decision, 0)
     FROM inserted ORDER BY id;
     RETURN NULL;
 END
@@ -108,6 +114,9 @@ CREATE FUNCTION public.contacts_updated() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_hashjoin TO 'on'
     AS $$
+DECLARE
+    -- Of which decision the lane's transaction writes the outcome, 0 if of none; NULL: somebody else changes contacts.
+    decision bigint := NULLIF(current_setting('leads_crm.decision', true), '')::bigint;
 BEGIN
     PERFORM public.add_to_loads(array_agg(operator_id), array_agg(change))
     FROM (SELECT operator_id, sum(change)::bigint AS change
@@ -127,11 +136,18 @@ BEGIN
           GROUP BY source_id, operator_id HAVING sum(change) <> 0 OR sum(active_change) <> 0) AS d
     HAVING count(*) > 0;
 
-    INSERT INTO public.contact_events (contact_id, source_id, operator_id, status, created_at)
+    INSERT INTO public.contact_events (
+        contact_id, source_id, operator_id, status, created_at, cause, actor, decision_id)
     SELECT a.id, a.source_id, a.operator_id, a.status,
         -- A writer that does not touch updated_at changes the contact now.
-        COALESCE(NULLIF(a.updated_at, b.updated_at), now())
+        COALESCE(NULLIF(a.updated_at, b.updated_at), now()), COALESCE(k.cause, 'sql'),
+        CASE WHEN k.cause IS NULL THEN 'sql:' || session_user END,
+        CASE WHEN k.cause IS NOT NULL THEN NULLIF(decision, 0) END
     FROM after_update AS a LEFT JOIN before_update AS b USING (id)
+    LEFT JOIN unnest(
+        NULLIF(current_setting('leads_crm.moved', true), '')::bigint[],
+        NULLIF(current_setting('leads_crm.causes', true), '')::text[]
+    ) AS k (contact_id, cause) ON k.contact_id = a.id
     WHERE (a.source_id, a.operator_id, a.status) IS DISTINCT FROM (b.source_id, b.operator_id, b.status)
     ORDER BY a.id;
     RETURN NULL;
@@ -198,6 +214,26 @@ COMMENT ON TABLE public.assignment_batches IS 'Batches that committed lately: te
 
 COMMENT ON COLUMN public.assignment_batches.attempt IS 'Which run of the batch it was that committed.';
 
+CREATE TABLE public.assignment_decisions (
+    id bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    record bytea NOT NULL
+);
+ALTER TABLE ONLY public.assignment_decisions ALTER COLUMN record SET STORAGE EXTERNAL;
+
+COMMENT ON TABLE public.assignment_decisions IS 'How transactions of the lane decided who takes what: the operators as they were, and each step.';
+
+COMMENT ON COLUMN public.assignment_decisions.record IS 'In a form that the service reads: every choice can be made again from it.';
+
+ALTER TABLE public.assignment_decisions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.assignment_decisions_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.assignment_gate (
     CONSTRAINT assignment_gate_empty CHECK (false)
 );
@@ -219,12 +255,21 @@ CREATE TABLE public.contact_events (
     source_id bigint NOT NULL,
     operator_id bigint,
     status text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    cause text,
+    actor text,
+    decision_id bigint
 );
 
 COMMENT ON TABLE public.contact_events IS 'What each contact became, in order: written by triggers when it is created and when operator or status change.';
 
 COMMENT ON COLUMN public.contact_events.created_at IS 'When the contact says that it changed: its created_at or updated_at.';
+
+COMMENT ON COLUMN public.contact_events.cause IS 'Why: registered, place_freed, operator_activated, limit_raised, distribution_changed, transfer, release, requeue, close, reopen, sweep or sql; NULL: from before causes were kept.';
+
+COMMENT ON COLUMN public.contact_events.actor IS 'Who did it: sql: and a role of the database; NULL: the service.';
+
+COMMENT ON COLUMN public.contact_events.decision_id IS 'How it was decided, in assignment_decisions for some time.';
 
 CREATE TABLE public.contacts (
     id bigint NOT NULL,
@@ -585,7 +630,9 @@ CREATE VIEW reporting.contact_events AS
     e.source_id,
     e.operator_id,
     e.status,
-    e.created_at
+    e.created_at,
+    e.cause,
+    e.actor
    FROM public.contact_events e;
 
 COMMENT ON VIEW reporting.contact_events IS 'What each contact became, in order: one row when it is registered and for each change of operator or status. Fast for a span of created_at; some ten seconds for all of ten million contacts.';
@@ -601,6 +648,10 @@ COMMENT ON COLUMN reporting.contact_events.operator_id IS 'Who had the contact f
 COMMENT ON COLUMN reporting.contact_events.status IS 'active or closed, from then on.';
 
 COMMENT ON COLUMN reporting.contact_events.created_at IS 'When it happened.';
+
+COMMENT ON COLUMN reporting.contact_events.cause IS 'Why: registered, place_freed, operator_activated, limit_raised, distribution_changed, transfer, release, requeue, close, reopen, sweep or sql; NULL: from before causes were kept.';
+
+COMMENT ON COLUMN reporting.contact_events.actor IS 'Who did it: sql: and a role of the database; NULL: the service.';
 
 CREATE VIEW reporting.contacts AS
  SELECT c.id AS contact_id,
@@ -774,37 +825,6 @@ COMMENT ON COLUMN reporting.leads_overview.last_contact_at IS 'When the last one
 
 COMMENT ON COLUMN reporting.leads_overview.created_at IS 'When the lead was first seen.';
 
-CREATE VIEW reporting.operator_load AS
- SELECT o.id AS operator_id,
-    o.name AS operator_name,
-    o.is_active,
-    o.current_load,
-    o.max_load,
-    GREATEST((o.max_load - o.current_load), 0) AS free_places,
-    round(((100.0 * (o.current_load)::numeric) / (o.max_load)::numeric), 1) AS utilisation_percent,
-    ( SELECT count(*) AS count
-           FROM public.operator_source_weights w
-          WHERE (w.operator_id = o.id)) AS sources
-   FROM public.operators o;
-
-COMMENT ON VIEW reporting.operator_load IS 'Each operator''s load and limit, now. Reads counters: fast at any size.';
-
-COMMENT ON COLUMN reporting.operator_load.operator_id IS 'The operator''s id.';
-
-COMMENT ON COLUMN reporting.operator_load.operator_name IS 'The operator''s name.';
-
-COMMENT ON COLUMN reporting.operator_load.is_active IS 'Whether new contacts may be given to the operator.';
-
-COMMENT ON COLUMN reporting.operator_load.current_load IS 'Active contacts the operator holds.';
-
-COMMENT ON COLUMN reporting.operator_load.max_load IS 'The most active contacts the operator may hold.';
-
-COMMENT ON COLUMN reporting.operator_load.free_places IS 'How many more contacts fit; 0 if the limit was lowered below the load.';
-
-COMMENT ON COLUMN reporting.operator_load.utilisation_percent IS 'current_load in percent of max_load.';
-
-COMMENT ON COLUMN reporting.operator_load.sources IS 'The number of sources the operator has a weight at.';
-
 CREATE VIEW reporting.shares AS
  SELECT s.id AS source_id,
     s.name AS source_name,
@@ -860,6 +880,123 @@ COMMENT ON COLUMN reporting.shares.actual_percent IS 'assigned_count in percent 
 COMMENT ON COLUMN reporting.shares.deviation_points IS 'actual_percent less expected_percent, in percentage points.';
 
 COMMENT ON COLUMN reporting.shares.limited IS 'Whether the operator held max_load contacts, from all sources, at any moment of these hours: then others got what was due by weight.';
+
+CREATE VIEW reporting.limits AS
+ SELECT d.source_id,
+    d.source_name,
+    d.operator_id,
+    d.operator_name,
+    d.weight,
+    d.assigned_count,
+    round(((d.expected_percent * d.total) / (100)::numeric), 1) AS due_count,
+    (round(((d.expected_percent * d.total) / (100)::numeric), 1) - (d.assigned_count)::numeric) AS missed_count,
+    ( SELECT count(*) AS count
+           FROM generate_series((date_trunc('hour'::text, now(), 'UTC'::text) - '24:00:00'::interval), date_trunc('hour'::text, now(), 'UTC'::text), '01:00:00'::interval) h(hour)
+          WHERE ((EXISTS ( SELECT
+                   FROM public.operator_full_hours f
+                  WHERE ((f.operator_id = d.operator_id) AND (f.hour = h.hour)))) OR COALESCE(( SELECT f.is_full
+                   FROM public.operator_full_hours f
+                  WHERE ((f.operator_id = d.operator_id) AND (f.hour < h.hour))
+                  ORDER BY f.hour DESC
+                 LIMIT 1), false))) AS full_hours
+   FROM ( SELECT s.source_id,
+            s.source_name,
+            s.operator_id,
+            s.operator_name,
+            s.weight,
+            s.expected_percent,
+            s.assigned_count,
+            s.actual_percent,
+            s.deviation_points,
+            s.limited,
+            sum(s.assigned_count) OVER (PARTITION BY s.source_id) AS total
+           FROM reporting.shares s) d
+  WHERE d.limited;
+
+COMMENT ON VIEW reporting.limits IS 'What limits did to shares in the last 24 hours and this one: the operators who were full for part of that time, and how many contacts of each source they were given less than their weights say. Reads tallies by the hour.';
+
+COMMENT ON COLUMN reporting.limits.source_id IS 'The source''s id.';
+
+COMMENT ON COLUMN reporting.limits.source_name IS 'The source''s name.';
+
+COMMENT ON COLUMN reporting.limits.operator_id IS 'The operator''s id.';
+
+COMMENT ON COLUMN reporting.limits.operator_name IS 'The operator''s name.';
+
+COMMENT ON COLUMN reporting.limits.weight IS 'The operator''s weight at the source, today; NULL: none.';
+
+COMMENT ON COLUMN reporting.limits.assigned_count IS 'Contacts given to the operator while they had none.';
+
+COMMENT ON COLUMN reporting.limits.due_count IS 'As many as the weight says of all that were given of the source.';
+
+COMMENT ON COLUMN reporting.limits.missed_count IS 'due_count less assigned_count; below 0: others missed more.';
+
+COMMENT ON COLUMN reporting.limits.full_hours IS 'In how many of these 25 hours the operator was full at some moment.';
+
+CREATE VIEW reporting.operator_load AS
+ SELECT o.id AS operator_id,
+    o.name AS operator_name,
+    o.is_active,
+    o.current_load,
+    o.max_load,
+    GREATEST((o.max_load - o.current_load), 0) AS free_places,
+    round(((100.0 * (o.current_load)::numeric) / (o.max_load)::numeric), 1) AS utilisation_percent,
+    ( SELECT count(*) AS count
+           FROM public.operator_source_weights w
+          WHERE (w.operator_id = o.id)) AS sources
+   FROM public.operators o;
+
+COMMENT ON VIEW reporting.operator_load IS 'Each operator''s load and limit, now. Reads counters: fast at any size.';
+
+COMMENT ON COLUMN reporting.operator_load.operator_id IS 'The operator''s id.';
+
+COMMENT ON COLUMN reporting.operator_load.operator_name IS 'The operator''s name.';
+
+COMMENT ON COLUMN reporting.operator_load.is_active IS 'Whether new contacts may be given to the operator.';
+
+COMMENT ON COLUMN reporting.operator_load.current_load IS 'Active contacts the operator holds.';
+
+COMMENT ON COLUMN reporting.operator_load.max_load IS 'The most active contacts the operator may hold.';
+
+COMMENT ON COLUMN reporting.operator_load.free_places IS 'How many more contacts fit; 0 if the limit was lowered below the load.';
+
+COMMENT ON COLUMN reporting.operator_load.utilisation_percent IS 'current_load in percent of max_load.';
+
+COMMENT ON COLUMN reporting.operator_load.sources IS 'The number of sources the operator has a weight at.';
+
+CREATE VIEW reporting.releases AS
+ SELECT date_trunc('hour'::text, e.created_at) AS hour,
+    p.operator_id,
+    o.name AS operator_name,
+    e.cause,
+    count(*) AS taken_count,
+    count(e.operator_id) AS reassigned_count,
+    (count(*) - count(e.operator_id)) AS waiting_count
+   FROM ((public.contact_events e
+     CROSS JOIN LATERAL ( SELECT p_1.operator_id
+           FROM public.contact_events p_1
+          WHERE ((p_1.contact_id = e.contact_id) AND (p_1.id < e.id))
+          ORDER BY p_1.id DESC
+         LIMIT 1) p)
+     JOIN public.operators o ON ((o.id = p.operator_id)))
+  WHERE ((e.cause = ANY (ARRAY['release'::text, 'requeue'::text])) AND (e.created_at >= (date_trunc('hour'::text, now()) - '7 days'::interval)))
+  GROUP BY (date_trunc('hour'::text, e.created_at)), p.operator_id, o.name, e.cause;
+
+COMMENT ON VIEW reporting.releases IS 'Contacts that were taken from their operators in each hour of the last 7 days, by a release or a requeue, and what became of them at once. Reads those contacts only, by their own index.';
+
+COMMENT ON COLUMN reporting.releases.hour IS 'The beginning of the hour.';
+
+COMMENT ON COLUMN reporting.releases.operator_id IS 'Whom they were taken from.';
+
+COMMENT ON COLUMN reporting.releases.operator_name IS 'The operator''s name.';
+
+COMMENT ON COLUMN reporting.releases.cause IS 'release or requeue.';
+
+COMMENT ON COLUMN reporting.releases.taken_count IS 'How many were taken.';
+
+COMMENT ON COLUMN reporting.releases.reassigned_count IS 'Those of them that went to another operator in the same transaction.';
+
+COMMENT ON COLUMN reporting.releases.waiting_count IS 'Those of them that had to wait.';
 
 CREATE VIEW reporting.waiting AS
  SELECT s.id AS source_id,
@@ -968,6 +1105,9 @@ COMMENT ON COLUMN reporting.waiting_times.p90_seconds IS 'The same for nine of t
 ALTER TABLE ONLY public.assignment_batches
     ADD CONSTRAINT assignment_batches_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.assignment_decisions
+    ADD CONSTRAINT assignment_decisions_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.assignment_tallies
     ADD CONSTRAINT assignment_tallies_pkey PRIMARY KEY (hour, source_id, operator_id);
 
@@ -1015,6 +1155,8 @@ CREATE INDEX assignment_batches_created_at_idx ON public.assignment_batches USIN
 CREATE INDEX contact_events_contact_id_idx ON public.contact_events USING btree (contact_id, id);
 
 CREATE INDEX contact_events_created_at_idx ON public.contact_events USING brin (created_at) WITH (autosummarize='on');
+
+CREATE INDEX contact_events_taken_idx ON public.contact_events USING btree (created_at) WHERE (cause = ANY (ARRAY['release'::text, 'requeue'::text]));
 
 CREATE INDEX contacts_active_idx ON public.contacts USING btree (id) WHERE (status = 'active'::text);
 
@@ -1117,6 +1259,8 @@ REVOKE ALL ON FUNCTION public.operators_refuse_overload() FROM PUBLIC;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.assignment_batches TO leads_crm_service;
 
+GRANT SELECT,INSERT,DELETE ON TABLE public.assignment_decisions TO leads_crm_service;
+
 GRANT UPDATE ON TABLE public.assignment_gate TO leads_crm_service;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.assignment_tallies TO leads_crm_service;
@@ -1186,11 +1330,17 @@ GRANT SELECT ON TABLE reporting.integrity TO leads_crm_service;
 GRANT SELECT ON TABLE reporting.leads_overview TO leads_crm_reporting;
 GRANT SELECT ON TABLE reporting.leads_overview TO leads_crm_service;
 
+GRANT SELECT ON TABLE reporting.shares TO leads_crm_reporting;
+GRANT SELECT ON TABLE reporting.shares TO leads_crm_service;
+
+GRANT SELECT ON TABLE reporting.limits TO leads_crm_reporting;
+GRANT SELECT ON TABLE reporting.limits TO leads_crm_service;
+
 GRANT SELECT ON TABLE reporting.operator_load TO leads_crm_reporting;
 GRANT SELECT ON TABLE reporting.operator_load TO leads_crm_service;
 
-GRANT SELECT ON TABLE reporting.shares TO leads_crm_reporting;
-GRANT SELECT ON TABLE reporting.shares TO leads_crm_service;
+GRANT SELECT ON TABLE reporting.releases TO leads_crm_reporting;
+GRANT SELECT ON TABLE reporting.releases TO leads_crm_service;
 
 GRANT SELECT ON TABLE reporting.waiting TO leads_crm_reporting;
 GRANT SELECT ON TABLE reporting.waiting TO leads_crm_service;

@@ -6,13 +6,19 @@ public struct Decision: Sendable {
     /// One for each command, in their order.
     public internal(set) var answers: [Result<AssignmentOutcome, CRMError>]
     public let changes: Changes
-    /// The sources at which contacts are left waiting for another transaction, though there is room.
-    public let backlog: Set<SourceID>
+    /// The sources at which contacts are left waiting for another transaction, though there is room, each with what made it.
+    public let backlog: [SourceID: ContactCause]
+    /// How it was decided who takes what; `nil`: nothing was.
+    public let record: DeskRecord?
 
-    public init(answers: [Result<AssignmentOutcome, CRMError>], changes: Changes, backlog: Set<SourceID> = []) {
+    public init(
+        answers: [Result<AssignmentOutcome, CRMError>], changes: Changes, backlog: [SourceID: ContactCause] = [:],
+        record: DeskRecord? = nil
+    ) {
         self.answers = answers
         self.changes = changes
         self.backlog = backlog
+        self.record = record
     }
 }
 
@@ -26,6 +32,8 @@ public struct Changes: Sendable, Equatable {
         public let priority: Int32
         /// `nil` leaves the message as it is.
         public let message: String?
+        /// Why operator or status changed, if they did.
+        public let cause: ContactCause?
     }
 
     /// What a strategy remembers of an operator.
@@ -119,7 +127,8 @@ private struct Decider {
         // Who is released in parts is not to come back with the next one.
         let commands = batch.commands
         for case .release(let id, _) in commands { desk.close(id) }
-        desk.admitWaiting()
+        let before = desk
+        desk.admitWaiting { [snapshot] in snapshot.cause(after: batch.staffChange, $0, $1) }
         let steps = commands.map { carryOut($0, &ids) }
         var changes = Changes()
         var messages: [ContactID: String] = [:]
@@ -146,11 +155,13 @@ private struct Decider {
         // A change of staff is answered with what it led to.
         if let change = batch.staffChange { answers = [.success(outcome(of: change))] }
         let moved = placements.filter { id, before in desk.placements[id] != before || messages[id] != nil }
-        changes.moves = moved.keys.sorted().map { id in
+        let causes = moved.isEmpty ? [:] : causesOfSteps()
+        changes.moves = moved.sorted { $0.key < $1.key }.map { id, before in
             let placement = desk.placements[id]!
+            let isClosing = before.isActive && !placement.isActive
             return Changes.Move(
                 id: id, operatorID: placement.operatorID, status: placement.isActive ? .active : .closed,
-                priority: placement.priority, message: messages[id])
+                priority: placement.priority, message: messages[id], cause: isClosing ? .close : causes[id])
         }
         changes.admitted = moved.keys.count { snapshot.contacts[$0] == nil }
         changes.addedLeads = leads.added.sorted().map { leads.leads[$0]! }
@@ -162,7 +173,23 @@ private struct Decider {
                 .map { Changes.Turn(sourceID: source, operatorID: $0, turn: $1) }
                 .sorted { $0.operatorID < $1.operatorID }
         }
-        return Decision(answers: answers, changes: changes, backlog: desk.backlog)
+        let backlog = desk.backlog.map { ($0, snapshot.cause(after: batch.staffChange, $0)) }
+        return Decision(
+            answers: answers, changes: changes, backlog: Dictionary(uniqueKeysWithValues: backlog),
+            record: desk.steps.isEmpty ? nil : DeskRecord(of: before, desk.steps))
+    }
+
+    /// Why each contact moved: who was taken from an operator and then let in was moved by what took it.
+    private func causesOfSteps() -> [ContactID: ContactCause] {
+        var causes: [ContactID: ContactCause] = [:]
+        for step in desk.steps {
+            switch step.event {
+            case .given(let id, _, _), .left(let id):
+                if !step.cause.isAdmission || causes[id]?.isAdmission ?? true { causes[id] = step.cause }
+            case .freed: break
+            }
+        }
+        return causes
     }
 
     private mutating func carryOut(_ command: AssignmentCommand, _ ids: inout IndexingIterator<[NewIDs]>) -> Step {
@@ -259,6 +286,16 @@ extension CRMError {
         case .operatorInactive: self = .operatorInactive(patch.operatorID!)
         case .operatorFull: self = .operatorFull(patch.operatorID!)
         case .shareFull: self = .sourceShareFull(patch.operatorID!, source!)
+        }
+    }
+}
+
+extension ContactCause {
+    /// Whether it lets in a contact that waits, and no call names it.
+    fileprivate var isAdmission: Bool {
+        switch self {
+        case .placeFreed, .operatorActivated, .limitRaised, .distributionChanged, .sweep: true
+        case .registered, .transfer, .release, .requeue, .close, .reopen, .sql: false
         }
     }
 }

@@ -99,12 +99,13 @@ extension Snapshot {
         return batch.requests.indices.filter { locked.obstruct(batch.requests[$0].command, in: self) }
     }
 
-    /// The sources that have a locked operator.
+    /// The sources that have a locked operator with room.
     public func sharing(_ locked: LockedRows) -> [SourceID: Set<OperatorID>] {
-        if locked.operators.isEmpty { return [:] }
-        return shares.mapValues { Set($0.map(\.operatorID)).intersection(locked.operators) }.filter {
-            !$0.value.isEmpty
+        let candidates = locked.operators.filter { id in
+            operators[id].map { $0.isActive && $0.currentLoad < $0.maxLoad } ?? false
         }
+        if candidates.isEmpty { return [:] }
+        return shares.mapValues { candidates.intersection($0.map(\.operatorID)) }.filter { !$0.value.isEmpty }
     }
 
     /// Forgets what cannot be changed now, so that others are let in past it: a locked operator takes none of those who

@@ -40,6 +40,10 @@ public struct Snapshot: Sendable {
     public var lastContacts: [LeadID: (contact: ContactID, operatorID: OperatorID)] = [:]
     /// What a change of a distribution has set.
     public var weights: [OperatorSourceWeight] = []
+    /// Why the batch's change of staff makes room.
+    public var staffCause: ContactCause?
+    /// What made room for those who wait at a source, where it is known.
+    public var backlog: [SourceID: ContactCause] = [:]
 
     public init(now: Timestamp) {
         self.now = now
@@ -49,5 +53,20 @@ public struct Snapshot: Sendable {
     /// How the sources that are known give their contacts away.
     var strategies: [SourceID: Strategy] {
         contacts.values.reduce(into: sources.mapValues(\.strategy)) { $0[$1.source.id] = $1.source.strategy }
+    }
+
+    /// What made room for those who wait at a source.
+    ///
+    /// - Parameter operatorID: Whose room it is; `nil`: it may be several ones'.
+    func cause(
+        after staffChange: AssignmentCommand?, _ source: SourceID, _ operatorID: OperatorID? = nil
+    ) -> ContactCause {
+        let isItsRoom =
+            switch staffChange {
+            case .updateOperator(let id, _): operatorID.map { $0 == id } ?? true
+            case .setDistribution(let id, _, _): source == id
+            case .register, .updateContact, .requeue, .release, .admitWaiting, nil: false
+            }
+        return (isItsRoom ? staffCause : nil) ?? backlog[source] ?? .sweep
     }
 }

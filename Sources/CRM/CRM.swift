@@ -30,6 +30,8 @@ public final class CRM: Service {
         public var sweepInterval = Duration.seconds(5)
         /// How long the answers to requests with an `Idempotency-Key` are kept.
         public var idempotencyTime = Duration.seconds(24 * 60 * 60)
+        /// How long it is kept how contacts were assigned.
+        public var explanationTime = Duration.seconds(30 * 24 * 60 * 60)
         /// Whether instances queue before their snapshot is taken. An optimisation, not the guarantee.
         public var usesGate = true
         /// How long the gate is waited for before whoever stands still behind it is thrown out.
@@ -69,7 +71,8 @@ public final class CRM: Service {
         await cancelWhenGracefulShutdown { [self] in
             await withDiscardingTaskGroup { group in
                 let jobs: [MaintenanceJob] = [
-                    .forgetBatches, .forgetAnswers(after: configuration.idempotencyTime), .rollUp,
+                    .forgetBatches, .forgetAnswers(after: configuration.idempotencyTime),
+                    .forgetDecisions(after: configuration.explanationTime), .rollUp,
                 ]
                 group.addTask { await Maintenance(crm: self, jobs: jobs, logger: self.logger).run() }
                 group.addTask { await Sweep(crm: self, interval: self.configuration.sweepInterval).run() }

@@ -149,7 +149,7 @@ final class Dispatcher: Sendable {
         var decided: [Int32: (jobs: [LaneJob], decision: Decision)] = [:]
         while true {
             var jobs = state.withLock(\.current)
-            guard let deadline = jobs.map(\.deadline).max() else { return state.withLock { $0.finish(backlog: []) } }
+            guard let deadline = jobs.map(\.deadline).max() else { return state.withLock { $0.finish(backlog: [:]) } }
             let start = ContinuousClock.now
             let (attempt, isUncertain, locked, isolation) = state.withLock {
                 let isUncertain = $0.progress.mayHaveCommitted
@@ -171,6 +171,7 @@ final class Dispatcher: Sendable {
                 if !isUncertain { state.withLock { $0.expireHopeless(most: configuration.requestTimeout / 2) } }
                 jobs = state.withLock(\.current)
                 transaction.batch = Batch(jobs.map(\.request))
+                transaction.backlog = state.withLock(\.backlog)
                 // What may have been carried out already must not be carried out again in another batch.
                 let plan = try transaction.decide(
                     on: &connection!, after: opening, avoiding: isUncertain ? nil : locked)
@@ -377,7 +378,7 @@ final class Dispatcher: Sendable {
     private func describe(_ error: any Error) -> String { (error as? PostgresError)?.details ?? "\(error)" }
 
     private func fail(_ jobs: [LaneJob], with error: any Error) {
-        state.withLock { $0.finish(backlog: []) }
+        state.withLock { $0.finish(backlog: [:]) }
         for job in jobs { job.fail(with: error) }
     }
 

@@ -45,8 +45,8 @@ struct LaneState {
     /// When to look whether rows are locked still, and to try the parked ones again.
     private var retry: ContinuousClock.Instant?
     private var pause = Self.firstPause
-    /// Sources at which contacts wait for another transaction to let them in.
-    private var backlog: Set<SourceID> = []
+    /// Sources at which contacts wait for another transaction to let them in, each with what made room for them.
+    private(set) var backlog: [SourceID: ContactCause] = [:]
     /// Whether `later` and `backlog` come next, not the commands that queue: they take turns.
     private var isQueueServed = false
     private var relaxedUntil: ContinuousClock.Instant?
@@ -74,7 +74,9 @@ struct LaneState {
 
     mutating func next(now: ContinuousClock.Instant = .now) -> Step {
         if let retry, retry <= now { return .retry }
-        if isQueueServed, let jobs = later.popLast() ?? (backlog.isEmpty ? nil : [.admission(at: backlog.sorted())]) {
+        if isQueueServed,
+            let jobs = later.popLast() ?? (backlog.isEmpty ? nil : [.admission(at: backlog.keys.sorted())])
+        {
             isQueueServed = false
             begin(jobs)
             return .batch
@@ -165,7 +167,7 @@ struct LaneState {
     private mutating func putOff(_ place: AssignmentCommand.Place) {
         if case .admitWaiting(let sources)? = current.first?.command {
             // The sweep finds one alone again.
-            guard sources.count > 1 else { return finish(backlog: []) }
+            guard sources.count > 1 else { return finish(backlog: [:]) }
             for part in sources.halves { later.append([.admission(at: Array(part))]) }
             return
         }
@@ -223,12 +225,16 @@ struct LaneState {
     /// Ends the batch that is under way; its jobs are answered.
     ///
     /// - Parameter left: The sources at which its transaction left contacts waiting though there is room.
-    mutating func finish(backlog left: Set<SourceID>) {
-        for case .admitWaiting(let sources) in current.map(\.command) { backlog.subtract(sources) }
-        backlog.formUnion(left)
+    mutating func finish(backlog left: [SourceID: ContactCause]) {
+        for case .admitWaiting(let sources) in current.map(\.command) { forget(sources) }
+        backlog.merge(left) { $1 }
         current = []
         progress = BatchProgress()
         if retry == nil { pause = Self.firstPause }
+    }
+
+    private mutating func forget(_ sources: [SourceID]) {
+        for source in sources { backlog[source] = nil }
     }
 
     /// Answers and takes out the jobs of the batch whose deadline has passed.
@@ -236,7 +242,7 @@ struct LaneState {
         let error = progress.mayHaveCommitted ? .unavailable(.outcomeUnknown) : obstacle
         for job in current where job.deadline <= now {
             // What was not let in in time is left to the sweep.
-            if case .admitWaiting(let sources) = job.command { backlog.subtract(sources) }
+            if case .admitWaiting(let sources) = job.command { forget(sources) }
         }
         current.removeAll { $0.expire(at: now, with: error) }
     }

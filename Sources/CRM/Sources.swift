@@ -68,11 +68,15 @@ extension CRM {
         _ idempotency: Idempotency<[OperatorSourceWeight]>? = nil,
         completion: @escaping Completion<Answered<[OperatorSourceWeight]>>
     ) {
+        let command = AssignmentCommand.setDistribution(id, distinct(weights), replacing: replacing)
+        carryOut(command, idempotency, as: \.weights, completion: completion)
+    }
+
+    /// Each operator's last weight, in the order in which they are first named.
+    func distinct(_ weights: [WeightAssignment]) -> [WeightAssignment] {
         let last = Dictionary(weights.map { ($0.operatorID, $0) }, uniquingKeysWith: { $1 })
         var named: Set<OperatorID> = []
-        let distinct = weights.filter { named.insert($0.operatorID).inserted }.map { last[$0.operatorID]! }
-        let command = AssignmentCommand.setDistribution(id, distinct, replacing: replacing)
-        carryOut(command, idempotency, as: \.weights, completion: completion)
+        return weights.filter { named.insert($0.operatorID).inserted }.map { last[$0.operatorID]! }
     }
 
     /// For each source how many contacts each operator was given, whatever their status; pairs without any are

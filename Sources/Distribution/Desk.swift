@@ -62,6 +62,28 @@ public struct Desk: Sendable {
         }
     }
 
+    /// What happened, for the record.
+    public struct Step: Sendable, Equatable {
+        public enum Event: Sendable, Equatable {
+            /// An active contact got an operator.
+            case given(ContactID, to: OperatorID, by: Way)
+            /// An active contact was left waiting.
+            case left(ContactID)
+            /// An operator lost one.
+            case freed(OperatorID)
+        }
+
+        /// By what an operator was chosen.
+        public enum Way: Sendable, CaseIterable { case strategy, sticky, name }
+
+        /// The contact's source.
+        public let source: SourceID
+        public let event: Event
+        public let cause: ContactCause
+        /// Those of the source's operators who had room and could not be chosen all the same.
+        public let passedOver: [OperatorID]
+    }
+
     public private(set) var capacities: [OperatorID: Capacity]
     public let shares: [SourceID: [Share]]
     let strategies: [SourceID: Strategy]
@@ -82,8 +104,9 @@ public struct Desk: Sendable {
     /// Those who get nothing more, as contacts are taken from them.
     var closed: Set<OperatorID> = []
     /// When the last contact was given, later than any before.
-    private var clock: Timestamp
+    private(set) var clock: Timestamp
     var generator: SplitMix64
+    public private(set) var steps: [Step] = []
 
     /// - Parameters:
     ///   - shares: For each source the operators who take its contacts.
@@ -145,7 +168,11 @@ public struct Desk: Sendable {
     }
 
     private func isAvailable(_ id: OperatorID, at source: SourceID) -> Bool {
-        capacities[id]?.isAvailable ?? false && !closed.contains(id) && hasShareRoom(id, at: source)
+        hasRoom(id, at: source) && !closed.contains(id)
+    }
+
+    func hasRoom(_ id: OperatorID, at source: SourceID) -> Bool {
+        capacities[id]?.isAvailable ?? false && hasShareRoom(id, at: source)
     }
 
     /// Whether the operator's weight at the source allows another of its contacts.
@@ -166,9 +193,26 @@ public struct Desk: Sendable {
     }
 
     /// Gives an active contact to an operator who has room.
-    mutating func give(_ contact: ContactID, to operatorID: OperatorID) {
+    mutating func give(_ contact: ContactID, to operatorID: OperatorID, by way: Step.Way, because cause: ContactCause) {
         let source = placements[contact]!.sourceID
+        note(.given(contact, to: operatorID, by: way), at: source, queuePlace(of: contact), because: cause)
         placements[contact]!.operatorID = operatorID
+        take(operatorID, at: source)
+    }
+
+    private mutating func note(
+        _ event: Step.Event, at source: SourceID, _ place: QueuePlace? = nil, because cause: ContactCause
+    ) {
+        var passedOver: [OperatorID] = []
+        if let place, !closed.isEmpty || !owed.isEmpty {
+            passedOver = shares[source, default: []].map(\.operatorID)
+                .filter { hasRoom($0, at: source) && !mayTake($0, at: source, place) }
+        }
+        steps.append(Step(source: source, event: event, cause: cause, passedOver: passedOver))
+    }
+
+    /// Takes one of an operator's places for a contact of a source.
+    mutating func take(_ operatorID: OperatorID, at source: SourceID) {
         capacities[operatorID]!.currentLoad += 1
         rooms[source]?[operatorID]? -= 1
         if turns[source]?[operatorID] != nil {
@@ -180,15 +224,20 @@ public struct Desk: Sendable {
     /// Gives an active contact to one of its source's available operators, or lets it wait.
     ///
     /// - Parameter preferred: Who gets it if the source is theirs and they may have it.
-    mutating func place(_ contact: ContactID, preferring preferred: OperatorID? = nil) {
+    mutating func place(
+        _ contact: ContactID, preferring preferred: OperatorID? = nil, because cause: ContactCause
+    ) {
         let source = placements[contact]!.sourceID
         let place = queuePlace(of: contact)
         if let preferred, mayTake(preferred, at: source, place),
             shares[source]?.contains(where: { $0.operatorID == preferred }) ?? false
         {
-            return give(contact, to: preferred)
+            return give(contact, to: preferred, by: .sticky, because: cause)
         }
-        if let operatorID = pick(for: source, place) { return give(contact, to: operatorID) }
+        if let operatorID = pick(for: source, place) {
+            return give(contact, to: operatorID, by: .strategy, because: cause)
+        }
+        note(.left(contact), at: source, place, because: cause)
         if let horizon, place > horizon { return leaveBehind(source) }
         if let last = waiting[source]?.last, last > place {
             waiting[source]!.insert(place, at: waiting[source]!.firstIndex { $0 > place }!)
@@ -197,31 +246,48 @@ public struct Desk: Sendable {
         }
     }
 
+    /// Gives one more contact of a source away.
+    ///
+    /// - Returns: To whom; `nil`: nobody has room.
+    public mutating func next(at source: SourceID) -> OperatorID? {
+        let last = QueuePlace(priority: .min, contact: ContactID(.max))
+        guard let operatorID = pick(for: source, last) else { return nil }
+        take(operatorID, at: source)
+        return operatorID
+    }
+
     /// By the source's strategy one of its operators whom the place may have.
     private mutating func pick(for source: SourceID, _ place: QueuePlace) -> OperatorID? {
         let candidates = shares[source, default: []].filter { mayTake($0.operatorID, at: source, place) }
-        return candidates.isEmpty ? nil : choose(among: candidates, at: source)
+        return candidates.isEmpty ? nil : choose(among: candidates, at: source).operatorID
     }
 
     /// Takes one contact of a source off an operator's load, and lets those in who wait for it.
-    mutating func free(_ operatorID: OperatorID, of source: SourceID) {
-        unload(operatorID, of: source)
+    mutating func free(_ operatorID: OperatorID, of source: SourceID, because cause: ContactCause) {
+        unload(operatorID, of: source, because: cause)
         admitWaiting(for: operatorID)
     }
 
     /// Takes one contact of a source off an operator's load.
-    mutating func unload(_ operatorID: OperatorID, of source: SourceID) {
+    mutating func unload(_ operatorID: OperatorID, of source: SourceID, because cause: ContactCause) {
+        note(.freed(operatorID), at: source, because: cause)
+        leave(operatorID, at: source)
+    }
+
+    /// Gives one of an operator's places back.
+    mutating func leave(_ operatorID: OperatorID, at source: SourceID) {
         capacities[operatorID]?.currentLoad -= 1
         rooms[source]?[operatorID]? += 1
     }
 
     /// Lets those in who wait for an operator.
     mutating func admitWaiting(for operatorID: OperatorID) {
-        if capacities[operatorID]?.isAvailable ?? false { admitWaiting(at: sourcesOfOperator[operatorID] ?? []) }
+        guard capacities[operatorID]?.isAvailable ?? false else { return }
+        admitWaiting(at: sourcesOfOperator[operatorID] ?? []) { _, _ in .placeFreed }
     }
 
     /// Gives waiting contacts of these sources away, in queue order, as long as somebody has room for them.
-    private mutating func admitWaiting(at sources: [SourceID]) {
+    private mutating func admitWaiting(at sources: [SourceID], because cause: (SourceID, OperatorID) -> ContactCause) {
         while true {
             var first: (place: QueuePlace, source: SourceID)?
             for source in sources {
@@ -233,7 +299,7 @@ public struct Desk: Sendable {
             }
             guard let first, let operatorID = pick(for: first.source, first.place) else { return }
             waiting[first.source]!.removeFirst()
-            give(first.place.contact, to: operatorID)
+            give(first.place.contact, to: operatorID, by: .strategy, because: cause(first.source, operatorID))
         }
     }
 
@@ -243,5 +309,9 @@ public struct Desk: Sendable {
 
     /// Lets everybody in who waits although there is room: to be called before the first change, so that none overtakes
     /// a contact that the same operator could take.
-    public mutating func admitWaiting() { admitWaiting(at: waiting.keys.sorted()) }
+    ///
+    /// - Parameter cause: Why an operator has room for contacts of a source.
+    public mutating func admitWaiting(because cause: (SourceID, OperatorID) -> ContactCause = { _, _ in .sweep }) {
+        admitWaiting(at: waiting.keys.sorted(), because: cause)
+    }
 }

@@ -36,7 +36,7 @@ extension Desk {
         switch change {
         case .register(let contact, let source, let priority, let preferred):
             placements[contact] = Placement(sourceID: source, operatorID: nil, isActive: true, priority: priority)
-            place(contact, preferring: preferred)
+            place(contact, preferring: preferred, because: .registered)
         case .update(let contact, let isActive, let operatorID, let priority):
             guard let placement = placements[contact] else { throw .contactNotFound }
             let willBeActive = isActive ?? placement.isActive
@@ -49,7 +49,7 @@ extension Desk {
             if willBeActive != placement.isActive {
                 if willBeActive { reopen(contact, from: placement) } else { close(contact, from: placement) }
             } else if placement.isWaiting, placements[contact] != placement {
-                place(contact)
+                place(contact, because: .sweep)
             }
         case .requeue(let contact): try requeue(contact)
         }
@@ -65,20 +65,24 @@ extension Desk {
         guard capacity.isAvailable else { throw .operatorFull }
         guard hasShareRoom(operatorID, at: placement.sourceID) else { throw .shareFull }
         placements[contact]!.isActive = true
-        give(contact, to: operatorID)
-        if placement.isActive, let former = placement.operatorID { free(former, of: placement.sourceID) }
+        give(contact, to: operatorID, by: .name, because: .transfer)
+        if placement.isActive, let former = placement.operatorID {
+            free(former, of: placement.sourceID, because: .transfer)
+        }
     }
 
     private mutating func reopen(_ contact: ContactID, from placement: Placement) {
         placements[contact]!.isActive = true
-        if let former = placement.operatorID, mayTake(former, for: contact) { return give(contact, to: former) }
+        if let former = placement.operatorID, mayTake(former, for: contact) {
+            return give(contact, to: former, by: .name, because: .reopen)
+        }
         placements[contact]!.operatorID = nil
-        place(contact)
+        place(contact, because: .reopen)
     }
 
     private mutating func close(_ contact: ContactID, from placement: Placement) {
         placements[contact]!.isActive = false
-        if let former = placement.operatorID { free(former, of: placement.sourceID) }
+        if let former = placement.operatorID { free(former, of: placement.sourceID, because: .close) }
     }
 }
 

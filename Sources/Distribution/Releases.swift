@@ -9,8 +9,10 @@ extension Desk {
     public mutating func release(_ contacts: [ContactID], from operatorID: OperatorID) -> [ContactID] {
         close(operatorID)
         let held = contacts.filter { placements[$0].map { $0.isActive && $0.operatorID == operatorID } ?? false }
-        for contact in held { takeBack(contact, from: operatorID) }
-        for contact in held.sorted(by: { queuePlace(of: $0) < queuePlace(of: $1) }) { place(contact) }
+        for contact in held { takeBack(contact, from: operatorID, because: .release) }
+        for contact in held.sorted(by: { queuePlace(of: $0) < queuePlace(of: $1) }) {
+            place(contact, because: .release)
+        }
         return held
     }
 
@@ -23,15 +25,17 @@ extension Desk {
         guard let placement = placements[contact] else { throw .contactNotFound }
         guard placement.isActive else { throw .contactClosed }
         guard let former = placement.operatorID else { return }
-        takeBack(contact, from: former)
+        takeBack(contact, from: former, because: .requeue)
         let wasOpen = closed.insert(former).inserted
-        place(contact)
+        place(contact, because: .requeue)
         if wasOpen { closed.remove(former) }
         admitWaiting(for: former)
     }
 
-    private mutating func takeBack(_ contact: ContactID, from operatorID: OperatorID) {
+    private mutating func takeBack(
+        _ contact: ContactID, from operatorID: OperatorID, because cause: ContactCause
+    ) {
         placements[contact]!.operatorID = nil
-        unload(operatorID, of: placements[contact]!.sourceID)
+        unload(operatorID, of: placements[contact]!.sourceID, because: cause)
     }
 }

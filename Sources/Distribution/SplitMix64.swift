@@ -2,7 +2,8 @@
 ///
 /// Guy L. Steele Jr., Doug Lea, Christine H. Flood, "Fast Splittable Pseudorandom Number Generators", 2014.
 public struct SplitMix64: RandomNumberGenerator, Sendable {
-    private var state: UInt64
+    /// A generator with this seed goes on as this one.
+    private(set) var state: UInt64
 
     public init(seed: UInt64) { state = seed }
 

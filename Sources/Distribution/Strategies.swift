@@ -1,8 +1,10 @@
 import Model
 
 extension Desk {
-    /// By the source's strategy one of the candidates, of whom there is at least one.
-    mutating func choose(among candidates: [Share], at source: SourceID) -> OperatorID {
+    /// By the source's strategy one of the candidates, of whom there is at least one; and with what probability it is this one.
+    mutating func choose(
+        among candidates: [Share], at source: SourceID
+    ) -> (operatorID: OperatorID, probability: Double) {
         switch strategies[source] ?? .weightedRandom {
         case .weightedRandom: draw(from: candidates)
         case .smoothWeighted: nextInTurn(among: candidates, at: source)
@@ -11,12 +13,14 @@ extension Desk {
     }
 
     /// With probability weight / sum of the candidates' weights.
-    private mutating func draw(from candidates: [Share]) -> OperatorID {
-        var ticket = Int64.random(in: 0..<sum(candidates), using: &generator)
-        return candidates.first { share in
+    private mutating func draw(from candidates: [Share]) -> (OperatorID, Double) {
+        let sum = sum(candidates)
+        var ticket = Int64.random(in: 0..<sum, using: &generator)
+        let drawn = candidates.first { share in
             ticket -= Int64(share.weight)
             return ticket < 0
-        }!.operatorID
+        }!
+        return (drawn.operatorID, Double(drawn.weight) / Double(sum))
     }
 
     private func sum(_ candidates: [Share]) -> Int64 { candidates.reduce(0) { $0 + Int64($1.weight) } }
@@ -27,7 +31,7 @@ extension Desk {
     /// Credits are good for one set of candidates with their weights. Where it is another one now, all begin at zero, and
     /// the first contact goes by chance, but for the source's first one: so nothing is carried from one set to the next, and
     /// no weight starves where the set changes with each contact.
-    private mutating func nextInTurn(among candidates: [Share], at source: SourceID) -> OperatorID {
+    private mutating func nextInTurn(among candidates: [Share], at source: SourceID) -> (OperatorID, Double) {
         var turns = self.turns.removeValue(forKey: source)!
         defer { self.turns[source] = turns }
         let sum = sum(candidates)
@@ -45,8 +49,8 @@ extension Desk {
         func isBefore(_ one: Share, _ other: Share) -> Bool {
             urgency(one, turns, of: candidates.count, sum) < urgency(other, turns, of: candidates.count, sum)
         }
-        let picked = isSameSet || isUnused ? candidates.min(by: isBefore)!.operatorID : draw(from: candidates)
-        turns[picked]!.credit! -= sum
+        let picked = isSameSet || isUnused ? (candidates.min(by: isBefore)!.operatorID, 1) : draw(from: candidates)
+        turns[picked.0]!.credit! -= sum
         return picked
     }
 
@@ -65,7 +69,7 @@ extension Desk {
     }
 
     /// The smallest current_load / max_load, then who waited longest for a contact of the source, then by chance.
-    private mutating func leastLoaded(of candidates: [Share], at source: SourceID) -> OperatorID {
+    private mutating func leastLoaded(of candidates: [Share], at source: SourceID) -> (OperatorID, Double) {
         func isBefore(_ one: Share, _ other: Share) -> Bool {
             let (its, others) = (capacities[one.operatorID]!, capacities[other.operatorID]!)
             let (load, otherLoad) = (
@@ -77,6 +81,7 @@ extension Desk {
             return (load, givenAt(one)) < (otherLoad, givenAt(other))
         }
         let best = candidates.min(by: isBefore)!
-        return candidates.filter { !isBefore(best, $0) }.randomElement(using: &generator)!.operatorID
+        let equals = candidates.filter { !isBefore(best, $0) }
+        return (equals.randomElement(using: &generator)!.operatorID, 1 / Double(equals.count))
     }
 }

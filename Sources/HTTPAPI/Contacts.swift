@@ -90,6 +90,7 @@ extension RouteGroup {
             ) { api, id, idempotency, completion in
                 api.crm.requeue(id, idempotency, completion: completion)
             },
+            .contactHistory, .contactExplanation,
             Route(
                 .get, "/api/v1/contacts/stats/distribution", "count_contacts", scope: .read, "Count the contacts",
                 "Counts the contacts of each source by the operator who has them, whatever their status.",
@@ -108,7 +109,7 @@ extension RouteGroup {
 }
 
 extension Input {
-    fileprivate mutating func contactID() -> ContactID {
+    mutating func contactID() -> ContactID {
         path("contact_id", .id(), as: "ContactID", "The id of the contact.", example: 1)
     }
 

@@ -109,6 +109,7 @@ extension RouteGroup {
             ) { api, input in
                 try await api.crm.removeWeight(of: input.operatorID, at: input.sourceID)
             },
+            .previewDistribution,
         ])
 }
 
@@ -133,7 +134,7 @@ extension Input {
 }
 
 /// Weights for the source in the path.
-private struct DistributionRequest {
+struct DistributionRequest {
     let id: SourceID
     let weights: [NewWeight]
 

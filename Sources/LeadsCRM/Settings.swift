@@ -62,6 +62,9 @@ struct Settings {
     let idempotencyTime = Setting<Duration>(
         "IDEMPOTENCY_TTL", default: instance.idempotencyTime / .seconds(1), in: 1...31_536_000,
         "seconds for which the answer to a request with an `Idempotency-Key` is kept")
+    let explanationTime = Setting<Duration>(
+        "EXPLANATION_TTL", default: instance.explanationTime / .seconds(1), in: 1...31_536_000,
+        "seconds for which it is kept how contacts were assigned")
     let preparedStatements = Setting<Bool>(
         "PREPARED_STATEMENTS", "`off` behind a PgBouncer before 1.21 in transaction mode")
     let assignmentGate = Setting<Bool>(
@@ -130,6 +133,7 @@ struct Settings {
         configuration.batchLimit = try batchLimit.value()
         configuration.sweepInterval = try sweepInterval.value()
         configuration.idempotencyTime = try idempotencyTime.value()
+        configuration.explanationTime = try explanationTime.value()
         configuration.usesGate = try assignmentGate.value()
         configuration.gatePatience = try gatePatience.value()
         return configuration

@@ -8,6 +8,34 @@ public enum Strategy: String, Sendable, CaseIterable {
     case leastLoaded = "least_loaded"
 }
 
+/// Who would get how many of a source's next contacts.
+public struct DistributionPreview: Sendable, Equatable {
+    public struct Part: Sendable, Equatable {
+        public let operatorID: OperatorID
+        public let operatorName: String
+        public let count: Int
+        /// The weight in percent of the sum of weights.
+        public let expectedPercent: Double
+
+        public init(operatorID: OperatorID, operatorName: String, count: Int, expectedPercent: Double) {
+            self.operatorID = operatorID
+            self.operatorName = operatorName
+            self.count = count
+            self.expectedPercent = expectedPercent
+        }
+    }
+
+    /// Everybody who has a weight, in id order.
+    public let assigned: [Part]
+    /// How many of them would wait.
+    public let waiting: Int
+
+    public init(assigned: [Part], waiting: Int) {
+        self.assigned = assigned
+        self.waiting = waiting
+    }
+}
+
 /// Where contacts come from: a bot, a form, a mailbox.
 public struct Source: Sendable, Equatable {
     public let id: SourceID

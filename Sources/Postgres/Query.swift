@@ -45,6 +45,8 @@ public enum Parameter: Sendable {
     case int4(Int32?)
     case int8(Int64?)
     case text(String?)
+    /// Of type `bytea`.
+    case bytes([UInt8]?)
     /// Sixteen bytes in two halves, the first eight in `high`.
     case uuid(high: UInt64, low: UInt64)
     case int4Array([Int32])
@@ -86,6 +88,9 @@ struct EncodedParameters {
         case .text(let value):
             guard let value else { return false }
             bytes.append(contentsOf: value.utf8)
+        case .bytes(let value):
+            guard let value else { return false }
+            bytes.append(contentsOf: value)
         case .uuid(let high, let low):
             append(high)
             append(low)

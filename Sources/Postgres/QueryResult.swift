@@ -123,6 +123,13 @@ extension String: BinaryDecodable {
     public init(binary bytes: UnsafeRawBufferPointer) { self.init(decoding: bytes, as: UTF8.self) }
 }
 
+/// A value of type `bytea`.
+public struct Bytes: BinaryDecodable, Sendable {
+    public let bytes: [UInt8]
+
+    public init(binary bytes: UnsafeRawBufferPointer) { self.bytes = Array(bytes) }
+}
+
 /// One dimension, no NULL in it (array_recv in PostgreSQL's `arrayfuncs.c` has the form).
 extension Array: BinaryDecodable where Element: BinaryDecodable {
     @inlinable

@@ -41,11 +41,14 @@ enum AssignmentStatements {
 
     // MARK: First flight
 
+    /// Answers whether the operator was active before.
     static let updateOperator = Statement(
         """
-        UPDATE operators SET name = COALESCE($2::text, name), is_active = COALESCE($3::boolean, is_active),
-            max_load = COALESCE($4::integer, max_load), updated_at = now()
-        WHERE id = $1::bigint
+        UPDATE operators AS o
+        SET name = COALESCE($2::text, o.name), is_active = COALESCE($3::boolean, o.is_active),
+            max_load = COALESCE($4::integer, o.max_load), updated_at = now()
+        FROM (SELECT id, is_active FROM operators WHERE id = $1::bigint FOR NO KEY UPDATE) AS b
+        WHERE o.id = b.id RETURNING b.is_active
         """)
 
     /// Operators of `$1` that do not exist.
@@ -129,8 +132,8 @@ enum AssignmentStatements {
     static let sourcesOfContacts = Statement(
         "SELECT c.id, c.source_id FROM contacts AS c WHERE c.id = ANY ($1::bigint[])")
 
-    /// The candidates: at the sources `$1`, or those of the contacts `$2`, whoever has room; besides, whoever has one of
-    /// these contacts or is named in `$3`. Each with three arrays: the sources, the weights there, and how many more of their
+    /// The candidates: whoever has a weight at the sources `$1`, or those of the contacts `$2`, but only those who have room where
+    /// there are more than 5,000 weights; besides, whoever has one of these contacts or is named in `$3`. Each with three arrays: the sources, the weights there, and how many more of their
     /// contacts the weight allows; who is named has 0 in all. ``lockOperators`` locks those whose load changes, and fails if
     /// one of them has changed since.
     static let candidates = Statement(
@@ -152,6 +155,10 @@ enum AssignmentStatements {
         ) AS n
         JOIN operators AS o ON o.id = n.operator_id
         WHERE o.is_active AND o.current_load < o.max_load OR 0 = ANY (n.source_ids)
+            OR (SELECT count(*) <= 5000 FROM (
+                SELECT FROM operator_source_weights AS w
+                WHERE w.source_id = ANY (ARRAY(SELECT unnest($1::bigint[]) UNION ALL SELECT source_id FROM touched))
+                LIMIT 5001) AS w)
         ORDER BY o.id
         """)
 
@@ -236,6 +243,16 @@ enum AssignmentStatements {
     }
 
     // MARK: Second flight
+
+    /// Keeps how it was decided (`$1`, if it was), and tells the triggers on contacts: what changes now is the lane's, and why
+    /// the contacts `$2` move.
+    static let note = Statement(
+        """
+        WITH kept AS (
+            INSERT INTO assignment_decisions (record) SELECT $1::bytea WHERE $1 IS NOT NULL RETURNING id)
+        SELECT set_config('leads_crm.decision', COALESCE((SELECT id FROM kept), 0)::text, true),
+            set_config('leads_crm.moved', $2::bigint[]::text, true), set_config('leads_crm.causes', $3::text[]::text, true)
+        """)
 
     /// Locks the operators whose load changes, in id order, as the triggers on contacts do. Fails with 40001 if one of
     /// them has changed since the snapshot.

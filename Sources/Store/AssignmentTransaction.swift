@@ -10,6 +10,8 @@ public struct AssignmentTransaction: Sendable {
     /// Names the batch in `assignment_batches`, the same for every attempt.
     private let id: (high: UInt64, low: UInt64)
     public var batch: Batch
+    /// What made room for those who wait at a source, where it is known.
+    public var backlog: [SourceID: ContactCause] = [:]
     /// Drawn before the transaction, so that another attempt decides alike on a like state.
     private let seed: UInt64
     private let usesGate: Bool
@@ -108,6 +110,7 @@ public struct AssignmentTransaction: Sendable {
         sources = [:]
         var snapshot = Snapshot(now: opening.now)
         snapshot.clock = opening.clock
+        snapshot.backlog = backlog
         // What was done before is not done again.
         let whole = batch
         let answered = try keptAnswers(on: &connection)
@@ -121,6 +124,7 @@ public struct AssignmentTransaction: Sendable {
                 return Plan(decision: decision, obstructed: [], locked: LockedRows(), writes: nil)
             }
             snapshot.weights = try change.weights(in: results)
+            snapshot.staffCause = try change.cause(in: results)
         }
         if opening.someoneWaits { try readWaiting(into: &snapshot, without: locked?.contacts ?? [], on: &connection) }
         let ids = try read(into: &snapshot, waitingForContacts: locked == nil, on: &connection)
@@ -150,7 +154,7 @@ public struct AssignmentTransaction: Sendable {
         return Plan(
             decision: decision, obstructed: obstructed.map { open[$0] }, locked: found,
             writes: changes.isEmpty && !isAcknowledging
-                ? nil : changes.queries + IdempotencyStatements.keep(kept))
+                ? nil : decision.queries + IdempotencyStatements.keep(kept))
     }
 
     /// Runs the second flight.

@@ -35,10 +35,16 @@ struct StaffChange {
     /// Why nothing was changed; `nil` if all was.
     func refusal(in results: [QueryResult]) throws -> CRMError? {
         if case .updateOperator(let id, _) = command {
-            return results[0].affectedRows == 0 ? .operatorNotFound(id) : nil
+            return results[0].count == 0 ? .operatorNotFound(id) : nil
         }
         if case .setDistribution(let id, _, _) = command, results[0].count == 0 { return .sourceNotFound(id) }
         return try results[1].first { .operatorNotFound(try $0.next()) }
+    }
+
+    /// Why there may be more room than before.
+    func cause(in results: [QueryResult]) throws -> ContactCause {
+        guard case .updateOperator = command else { return .distributionChanged }
+        return try results[0].first { try $0.next(Bool.self) }! ? .limitRaised : .operatorActivated
     }
 
     /// The weights that were set.
@@ -48,9 +54,20 @@ struct StaffChange {
     }
 }
 
-extension Changes {
-    /// The statements that write the changes, in the order in which they run.
+extension Decision {
+    /// The statements that write what was decided, in the order in which they run.
     var queries: [Query] {
+        let causes = changes.moves.filter { $0.cause != nil }
+        if changes.addedContacts.isEmpty && causes.isEmpty { return changes.queries }
+        let note = AssignmentStatements.note(
+            .bytes(record?.bytes), .int8Array(causes.map(\.id.rawValue)), .textArray(causes.map(\.cause!.rawValue)))
+        return [note] + changes.queries
+    }
+}
+
+extension Changes {
+    /// The statements that write the changes.
+    fileprivate var queries: [Query] {
         var queries: [Query] = []
         if !changedLoads.isEmpty {
             queries.append(AssignmentStatements.lockOperators(.int8Array(changedLoads.map(\.rawValue))))

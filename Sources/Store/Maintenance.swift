@@ -41,6 +41,21 @@ public struct MaintenanceJob: Sendable {
                 SELECT count(*) FROM removed
                 """)(.int8(time.wholeMilliseconds)), stepSize: 1000)
     }
+
+    /// - Parameter time: How long it is kept how contacts were assigned.
+    public static func forgetDecisions(after time: Duration) -> MaintenanceJob {
+        MaintenanceJob(
+            name: "forget_decisions", interval: min(.seconds(60), time),
+            step: Statement(
+                """
+                WITH oldest AS (SELECT id, created_at FROM assignment_decisions ORDER BY id LIMIT 1000),
+                removed AS (
+                    DELETE FROM assignment_decisions AS d USING oldest
+                    WHERE d.id = oldest.id AND oldest.created_at < now() - $1::bigint * interval '1 millisecond'
+                    RETURNING true)
+                SELECT count(*) FROM removed
+                """)(.int8(time.wholeMilliseconds)), stepSize: 1000)
+    }
 }
 
 extension Fetch<SourceID> {

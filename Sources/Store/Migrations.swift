@@ -43,6 +43,7 @@ public enum Migrations {
         Migration(11, "idempotency_keys", PackageResources._011_idempotency_keys_sql),
         Migration(12, "strategies", PackageResources._012_strategies_sql),
         Migration(13, "deletes_and_statistics", PackageResources._013_deletes_and_statistics_sql),
+        Migration(14, "history", PackageResources._014_history_sql),
     ]
 
     /// A migration and whether the database has it.

@@ -31,12 +31,12 @@ import Testing
         state.avoid(found)
         if !state.goOn() { Issue.record("nothing goes on") }
         #expect(sources(state.current) == [2] && sources(state.parked) == [1])
-        state.finish(backlog: [])
+        state.finish(backlog: [:])
         #expect(state.next(now: later) == .retry)
         state.tryAgain(LockedRows()) { $0.count }
         if !state.goOn() { Issue.record("nothing goes on") }
         #expect(sources(state.current) == [1] && state.parked.isEmpty)
-        state.finish(backlog: [])
+        state.finish(backlog: [:])
         #expect(state.next(now: later) == .queue(until: nil))
     }
 
@@ -52,7 +52,7 @@ import Testing
                 state.avoid(LockedRows())
             } else {
                 carriedOut += sources(state.current)
-                state.finish(backlog: [])
+                state.finish(backlog: [:])
             }
         } while state.goOn()
         #expect(carriedOut.sorted() == [1, 2, 3, 4, 6, 7, 8].flatMap { [$0, $0] })
@@ -80,7 +80,7 @@ import Testing
         }
         let wanted = [10, 20, 40, 80, 160, 320, 500, 500].map(Duration.milliseconds)
         #expect(zip(pauses, wanted).allSatisfy { $0 <= $1 && $0 > $1 - .milliseconds(9) }, "\(pauses)")
-        state.finish(backlog: [])
+        state.finish(backlog: [:])
         state.begin([job()])
         state.avoid(LockedRows())
         #expect(pause(state)! <= .milliseconds(10))
@@ -90,7 +90,7 @@ import Testing
     func turns() {
         var state = LaneState()
         state.begin([job()])
-        state.finish(backlog: [SourceID(7)])
+        state.finish(backlog: [SourceID(7): .sweep])
         for _ in 1...3 {
             guard case .queue(let end?) = state.next() else {
                 Issue.record("the queue has no turn")
@@ -98,11 +98,11 @@ import Testing
             }
             #expect(end <= .now, "it waits for nobody")
             #expect(state.next() == .batch)
-            state.finish(backlog: [SourceID(7)])
+            state.finish(backlog: [SourceID(7): .sweep])
         }
         if !state.goOn() { Issue.record("nothing goes on") }
         state.expireCurrent(now: later)
-        state.finish(backlog: [])
+        state.finish(backlog: [:])
         #expect(state.next() == .queue(until: nil), "what is not let in in time is left to the sweep")
     }
 

@@ -133,6 +133,7 @@ import Testing
             var desk = start
             let results = desk.carryOut(commands)
             check(desk, from: start, commands, seed)
+            checkRecord(of: desk, from: start, seed)
 
             var again = start
             #expect(again.carryOut(commands) == results, "seed \(seed): the same plan is made again")
@@ -150,7 +151,9 @@ import Testing
             var (after, rest, rounds) = (whole, commands, 0)
             while rounds < 100 {
                 var desk = part(of: after, share, naming: rest)
+                let before = desk
                 _ = desk.carryOut(rest)
+                checkRecord(of: desk, from: before, seed)
                 after = Desk(
                     capacities: desk.capacities, shares: whole.shares, strategies: Self.strategies,
                     turns: desk.turns, rooms: desk.rooms,
@@ -267,6 +270,57 @@ import Testing
             strategies: Self.strategies, rooms: world.rooms,
             placements: world.placements, seed: random.next())
         return (desk, commands)
+    }
+
+    /// Every choice can be made again from what is kept, and every move is in it.
+    private func checkRecord(of desk: Desk, from start: Desk, _ seed: UInt64) {
+        let record = DeskRecord(of: start, desk.steps)
+        let kept = try? DeskRecord(bytes: record.bytes)
+        #expect(kept?.steps == desk.steps, "seed \(seed): the record is read as it was written")
+        let choices = kept?.choices ?? []
+        #expect(choices.allSatisfy { $0.again == $0.recorded }, "seed \(seed): \(choices)")
+        #expect(
+            choices.count == desk.steps.count { if case .given(_, _, .strategy) = $0.event { true } else { false } },
+            "seed \(seed): every choice is made again")
+        var last: [ContactID: OperatorID?] = [:]
+        for step in desk.steps {
+            switch step.event {
+            case .given(let contact, let id, _): last[contact] = .some(id)
+            case .left(let contact): last[contact] = .some(nil)
+            case .freed: break
+            }
+        }
+        for (contact, placement) in desk.placements where placement.isActive {
+            let before = start.placements[contact]
+            if let before, before.isActive, before.operatorID == placement.operatorID { continue }
+            #expect(last[contact] == .some(placement.operatorID), "seed \(seed): contact \(contact)")
+            let explanation = kept?.explanation(
+                of: contact, names: [:], event: (1, Timestamp(microsecondsSince2000: 0)))
+            #expect(explanation?.chosen?.operatorID == placement.operatorID, "seed \(seed): contact \(contact)")
+        }
+    }
+
+    @Test("What is no record is refused, whatever it is")
+    func malformedRecords() {
+        for seed in UInt64(1)...300 {
+            var random = SplitMix64(seed: seed)
+            let (start, commands) = randomDesk(using: &random)
+            var desk = start
+            _ = desk.carryOut(commands)
+            let bytes = DeskRecord(of: start, desk.steps).bytes
+            for length in 0..<bytes.count {
+                #expect(throws: (any Error).self, "seed \(seed)") {
+                    try DeskRecord(bytes: Array(bytes.prefix(length)))
+                }
+            }
+            #expect(throws: (any Error).self) { try DeskRecord(bytes: bytes + [0]) }
+            for index in bytes.indices {
+                var changed = bytes
+                changed[index] ^= UInt8.random(in: 1...255, using: &random)
+                // Refused or another record, which is explained or has no choices that can be made.
+                if let record = try? DeskRecord(bytes: changed) { _ = record.choices }
+            }
+        }
     }
 
     private func check(_ desk: Desk, from start: Desk, _ commands: [Desk.Change], _ seed: UInt64) {

@@ -35,7 +35,7 @@ import Testing
         AssignmentStatements.sourcesOfContacts, AssignmentStatements.candidates, AssignmentStatements.turns,
         AssignmentStatements.waiting, AssignmentStatements.waitingLonger, AssignmentStatements.lockOperators,
         AssignmentStatements.fillLeads, AssignmentStatements.updateContacts, AssignmentStatements.rememberTurns,
-        BatchStatements.committedAttempt,
+        AssignmentStatements.note, BatchStatements.committedAttempt, FetchExplanations.records,
     ].map(\.sql)
 
     private func fill(_ psql: Psql) async throws {

@@ -40,7 +40,7 @@ import Testing
             #expect(
                 names.map { $0[0] } == [
                     "assignment_delay", "contact_events", "contacts", "contacts_per_hour", "distribution", "integrity",
-                    "leads_overview", "operator_load", "shares", "waiting", "waiting_times",
+                    "leads_overview", "limits", "operator_load", "releases", "shares", "waiting", "waiting_times",
                 ])
         }
     }

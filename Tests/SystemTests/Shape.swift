@@ -19,6 +19,11 @@ enum Shape {
         "source_id", "source_name", "waiting", "oldest_created_at", "oldest_age_seconds", "reason",
     ]
 
+    static let event: Set = [
+        "event", "at", "operator_id", "operator_name", "previous_operator_id", "status", "cause", "actor",
+    ]
+    static let explanation: Set = ["at", "cause", "strategy", "sticky", "chosen", "candidates"]
+
     static let share: Set = [
         "source_id", "source_name", "operator_id", "operator_name", "weight", "expected_percent", "assigned",
         "actual_percent", "deviation_points", "limited",

@@ -84,8 +84,18 @@ struct Fields {
 
     /// A required list of objects. Where there are too many faults the rest of it is not read.
     mutating func list<Element: JSONReadable>(_ name: String, of: Element.Type, upTo limit: Int) -> [Element] {
+        objects(required(name, .elements(Element.bodySchema, in: 0...limit)), at: name)
+    }
+
+    /// A list of objects that may be absent or null.
+    mutating func optionalList<Element: JSONReadable>(
+        _ name: String, of: Element.Type, upTo limit: Int, _ words: @autoclosure () -> String
+    ) -> [Element]? {
+        optional(name, .elements(Element.bodySchema, in: 0...limit), words()).map { objects($0, at: name) }
+    }
+
+    private mutating func objects<Element: JSONReadable>(_ elements: [JSON], at name: String) -> [Element] {
         var values: [Element] = []
-        let elements = required(name, .elements(Element.bodySchema, in: 0...limit))
         for (index, element) in elements.enumerated() {
             if faults.isOverfull { break }
             var fields = Fields(element, at: location + [.name(name), .index(index)], after: faults)
