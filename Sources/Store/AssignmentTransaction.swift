@@ -107,14 +107,19 @@ public struct AssignmentTransaction: Sendable {
         on connection: inout Connection, after opening: Opening, avoiding locked: LockedRows? = LockedRows()
     ) throws -> Plan {
         changes = Changes()
-        sources = [:]
+        // What was done before is not done again. That is read with the rest, and without those requests the rest once more; but
+        // for a change of staff, which comes before all reads.
+        let whole = batch
+        var lookup = Lookup(batch)
+        var answered: [Int: Result<KeptAnswer, CRMError>] = [:]
+        if batch.staffChange != nil, let keys = lookup {
+            answered = try keys.answers(in: connection.run(keys.query))
+            batch = whole.without(Set(answered.keys))
+            lookup = nil
+        }
         var snapshot = Snapshot(now: opening.now)
         snapshot.clock = opening.clock
         snapshot.backlog = backlog
-        // What was done before is not done again.
-        let whole = batch
-        let answered = try keptAnswers(on: &connection)
-        batch = whole.without(Set(answered.keys))
         // A change of staff comes before all that is read, which so shows what it led to.
         let change = batch.staffChange.flatMap(StaffChange.init)
         if let change {
@@ -126,8 +131,18 @@ public struct AssignmentTransaction: Sendable {
             snapshot.weights = try change.weights(in: results)
             snapshot.staffCause = try change.cause(in: results)
         }
-        if opening.someoneWaits { try readWaiting(into: &snapshot, without: locked?.contacts ?? [], on: &connection) }
-        let ids = try read(into: &snapshot, waitingForContacts: locked == nil, on: &connection)
+        let blank = snapshot
+        var ids: [NewIDs] = []
+        repeat {
+            snapshot = blank
+            sources = [:]
+            if opening.someoneWaits {
+                try readWaiting(into: &snapshot, without: locked?.contacts ?? [], on: &connection)
+            }
+            ids = try read(
+                into: &snapshot, waitingForContacts: locked == nil, lookup, &answered, on: &connection)
+            batch = whole.without(Set(answered.keys))
+        } while lookup.take() != nil && !answered.isEmpty
         var found = LockedRows()
         if let locked {
             found.contacts = Set(sources.keys).subtracting(snapshot.contacts.keys)
@@ -231,12 +246,25 @@ public struct AssignmentTransaction: Sendable {
 
     // MARK: - Reading
 
-    /// What is kept of the batch's requests, by their indices.
-    private func keptAnswers(on connection: inout Connection) throws -> [Int: Result<KeptAnswer, CRMError>] {
-        guard batch.hasKeys else { return [:] }
-        let keyed = batch.requests.indices.filter { batch.requests[$0].idempotency != nil }
-        let kept = try Store.keptAnswers(of: keyed.map { batch.requests[$0].idempotency!.key }, on: &connection)
-        return Dictionary(uniqueKeysWithValues: kept.map { (keyed[$0], $1) })
+    /// Looks up what is kept of a batch's requests.
+    private struct Lookup {
+        private let indices: [Int]
+        private let keys: [IdempotencyKey]
+
+        /// `nil` if none has a key.
+        init?(_ batch: Batch) {
+            guard batch.hasKeys else { return nil }
+            indices = batch.requests.indices.filter { batch.requests[$0].idempotency != nil }
+            keys = indices.map { batch.requests[$0].idempotency!.key }
+        }
+
+        var query: Query { IdempotencyStatements.kept(keys) }
+
+        /// By the indices of the requests.
+        func answers(in result: QueryResult) throws -> [Int: Result<KeptAnswer, CRMError>] {
+            let kept = try IdempotencyStatements.answers(to: keys, in: result)
+            return Dictionary(uniqueKeysWithValues: kept.map { (indices[$0], $1) })
+        }
     }
 
     private var contactIDs: Parameter { .int8Array(batch.contacts.map(\.rawValue)) }
@@ -275,7 +303,8 @@ public struct AssignmentTransaction: Sendable {
     }
 
     private mutating func read(
-        into snapshot: inout Snapshot, waitingForContacts: Bool, on connection: inout Connection
+        into snapshot: inout Snapshot, waitingForContacts: Bool, _ lookup: Lookup?,
+        _ answered: inout [Int: Result<KeptAnswer, CRMError>], on connection: inout Connection
     ) throws -> [NewIDs] {
         let sourceIDs = Parameter.int8Array(
             batch.sources.union(snapshot.waiting.values.map(\.sourceID)).map(\.rawValue))
@@ -296,7 +325,10 @@ public struct AssignmentTransaction: Sendable {
                 AssignmentStatements.reserveIDs(.int4(Int32(registrations.count))),
             ]
         }
-        var results = try connection.run(queries).makeIterator()
+        if let lookup { queries.append(lookup.query) }
+        var found = try connection.run(queries)
+        if let lookup { answered = try lookup.answers(in: found.removeLast()) }
+        var results = found.makeIterator()
         _ = try results.next()!.map { row in
             let candidate = try Operator(&row)
             snapshot.operators[candidate.id] = candidate

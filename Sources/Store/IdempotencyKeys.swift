@@ -5,7 +5,7 @@ public import Postgres
 enum IdempotencyStatements {
     /// What is kept of these keys and entries, with the place of each: the entry itself, and 0, which says what request the
     /// key is for.
-    static let kept = Statement(
+    private static let kept = Statement(
         """
         SELECT n.place, k.fingerprint, k.entry = n.entry AND k.status IS NOT NULL, k.status, k.body
         FROM unnest($1::text[], $2::integer[]) WITH ORDINALITY AS n (key, entry, place)
@@ -13,6 +13,32 @@ enum IdempotencyStatements {
             SELECT * FROM idempotency_keys AS k WHERE k.key = n.key AND k.entry = ANY (ARRAY[0, n.entry]) OFFSET 0
         ) AS k
         """)
+
+    static func kept(_ keys: [IdempotencyKey]) -> Query {
+        kept(.textArray(keys.map(\.key)), .int4Array(keys.map(\.entry)))
+    }
+
+    /// Reads what ``kept(_:)`` found.
+    ///
+    /// - Returns: By the places of the keys, from 0 on: the answer, or ``CRMError/idempotencyKeyReused``. What is not there is
+    ///   to be done.
+    static func answers(
+        to keys: [IdempotencyKey], in result: QueryResult
+    ) throws -> [Int: Result<KeptAnswer, CRMError>] {
+        var found: [Int: Result<KeptAnswer, CRMError>] = [:]
+        _ = try result.map { row in
+            let place = Int(try row.next(Int64.self)) - 1
+            let fingerprint: String = try row.next()
+            let isAnswer: Bool = try row.next()
+            let (status, body): (Int32?, String?) = (try row.next(), try row.next())
+            if fingerprint != keys[place].fingerprint {
+                found[place] = .failure(.idempotencyKeyReused)
+            } else if isAnswer, let status, let body {
+                found[place] = .success(KeptAnswer(status: Int(status), body: body))
+            }
+        }
+        return found
+    }
 
     /// Not `ON CONFLICT DO NOTHING`, which takes twice the time: a key that somebody else took since the snapshot ends the
     /// transaction.
@@ -55,29 +81,6 @@ enum IdempotencyStatements {
         "UPDATE idempotency_keys SET status = $2::integer, body = $3::text WHERE key = $1::text AND entry = 0")
 }
 
-/// Finds what is kept of requests.
-///
-/// - Returns: By the places of the keys, from 0 on: the answer, or ``CRMError/idempotencyKeyReused``. What is not there is
-///   to be done.
-func keptAnswers(
-    of keys: [IdempotencyKey], on connection: inout Connection
-) throws -> [Int: Result<KeptAnswer, CRMError>] {
-    var found: [Int: Result<KeptAnswer, CRMError>] = [:]
-    let query = IdempotencyStatements.kept(.textArray(keys.map(\.key)), .int4Array(keys.map(\.entry)))
-    _ = try connection.run(query).map { row in
-        let place = Int(try row.next(Int64.self)) - 1
-        let fingerprint: String = try row.next()
-        let isAnswer: Bool = try row.next()
-        let (status, body): (Int32?, String?) = (try row.next(), try row.next())
-        if fingerprint != keys[place].fingerprint {
-            found[place] = .failure(.idempotencyKeyReused)
-        } else if isAnswer, let status, let body {
-            found[place] = .success(KeptAnswer(status: Int(status), body: body))
-        }
-    }
-    return found
-}
-
 /// A write that changes no load, done once however often it is asked for.
 public struct KeyedWrite<Value: Sendable>: Transaction {
     public let isRepeatable = false
@@ -102,7 +105,8 @@ public struct KeyedWrite<Value: Sendable>: Transaction {
                 _ = try connection.run([fill, AssignmentStatements.commit()], committing: true)
                 return .kept(answer, isReplay: false)
             }
-            if let kept = try keptAnswers(of: [key], on: &connection)[0] {
+            let found = try connection.run(IdempotencyStatements.kept([key]))
+            if let kept = try IdempotencyStatements.answers(to: [key], in: found)[0] {
                 let answer = try kept.get()
                 // That it is there does not say that it is safe.
                 _ = try connection.run(
