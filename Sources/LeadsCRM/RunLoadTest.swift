@@ -27,6 +27,7 @@ struct RunLoadTest: AsyncParsableCommand {
             EXAMPLES:
               leads-crm loadtest --duration 5
               leads-crm loadtest --rate 200 --close-share 0.4 --max-load 50
+              leads-crm loadtest --key-share 1 --repeat-share 0.2 --batch 20 --priorities
               leads-crm loadtest --url http://10.0.0.1:8000 --url http://10.0.0.2:8000 --json result.json
             """)
 
@@ -62,6 +63,23 @@ struct RunLoadTest: AsyncParsableCommand {
     @Option(help: "The part of the contacts that are of returning leads, 0 to 1.")
     var duplicateShare = 0.0
 
+    @Option(
+        help:
+            "The part of the registrations that has an Idempotency-Key, 0 to 1; of unknown outcome, they are repeated.")
+    var keyShare = 0.0
+
+    @Option(help: "The part of the registrations with a key that is sent twice, at once or after the answer, 0 to 1.")
+    var repeatShare = 0.0
+
+    @Option(help: ArgumentHelp("Contacts that each request registers, 1 to 1000.", valueName: "contacts"))
+    var batch = 1
+
+    @Flag(help: "Give each contact a random priority, 0 to 9.")
+    var priorities = false
+
+    @Option(help: "The sources' strategy.")
+    var strategy = Options.Strategy.weightedRandom
+
     @Option(help: "Decides which requests are made: the same seed, the same requests.")
     var seed: UInt64 = 1
 
@@ -84,6 +102,10 @@ struct RunLoadTest: AsyncParsableCommand {
         try require((1...Int(Int32.max)).contains(maxLoad), "--max-load must be from 1 to \(Int32.max).")
         try require((0...0.5).contains(closeShare), "--close-share must be from 0 to 0.5: a contact is closed once.")
         try require((0...1).contains(duplicateShare), "--duplicate-share must be from 0 to 1.")
+        try require((0...1).contains(keyShare), "--key-share must be from 0 to 1.")
+        try require((0...1).contains(repeatShare), "--repeat-share must be from 0 to 1.")
+        try require(repeatShare == 0 || keyShare > 0, "--repeat-share needs --key-share: what has no key is sent once.")
+        try require((1...1000).contains(batch), "--batch must be from 1 to 1000.")
     }
 
     func run() async throws {
@@ -92,7 +114,8 @@ struct RunLoadTest: AsyncParsableCommand {
             Options(
                 urls: url.compactMap(BaseURL.init), connections: connections, rate: rate, duration: duration,
                 warmup: warmup, sources: sources, operators: operators, maxLoad: maxLoad, closeShare: closeShare,
-                duplicateShare: duplicateShare, seed: seed),
+                duplicateShare: duplicateShare, keyShare: keyShare, repeatShare: repeatShare, batch: batch,
+                priorities: priorities, strategy: strategy, seed: seed),
             console: Console(
                 width: OutputStream.standardOutput.isInteractive ? OutputStream.standardOutput.width : nil,
                 write: OutputStream.standardOutput.write))
@@ -115,3 +138,5 @@ struct RunLoadTest: AsyncParsableCommand {
         if !outcome.isPassed { throw ExitCode.failure }
     }
 }
+
+extension Options.Strategy: ExpressibleByArgument {}

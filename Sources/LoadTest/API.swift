@@ -38,9 +38,10 @@ struct API: Sendable {
         let id: Int64
         let operatorID: Int64?
         let status: String
+        let message: String?
 
         enum CodingKeys: String, CodingKey {
-            case id, status
+            case id, status, message
             case operatorID = "operator_id"
         }
     }
@@ -69,6 +70,7 @@ struct API: Sendable {
 
     struct NewSource: Encodable, Sendable {
         let name: String
+        let strategy: Options.Strategy
     }
 
     struct NewDistribution: Encodable, Sendable {

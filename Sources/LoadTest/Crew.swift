@@ -17,17 +17,18 @@ struct Crew: Sendable {
             let loop = MultiThreadedEventLoopGroup.singleton.next()
             let (worker, tally) = try await loop.submit {
                 let worker = Worker(
-                    urls.indices.filter { $0 % count == number }.map { urls[$0] },
+                    // Neighbours, so that each loop has connections to all instances.
+                    urls.indices.filter { $0 * count / urls.count == number }.map { urls[$0] },
                     traffic: Traffic(
-                        sources: fixture.sources.map(\.id), closeShare: options.closeShare,
-                        duplicateShare: options.duplicateShare, seed: options.seed &+ UInt64(number)),
+                        sources: fixture.sources.map(\.id), options, firstNumber: Int64(number) * 1_000_000_000_000,
+                        seed: options.seed &+ UInt64(number)),
                     schedule: options.rate.map { rate in
                         // The loops take turns.
                         let offset = Double(number) * 1e9 / rate
                         return Schedule(
                             start: period.start.uptimeNanoseconds + UInt64(offset), rate: rate / Double(count))
                     },
-                    phonePrefix: "+\(fixture.run)\(1000 + number)", period: period, on: loop)
+                    prefix: "+\(fixture.run)\(1000 + number)", period: period, on: loop)
                 return (NIOLoopBound(worker, eventLoop: loop), worker.start())
             }.get()
             workers.append(worker)

@@ -5,6 +5,7 @@ struct Fixture: Sendable {
     let operators: [Int64]
     let sources: [Source]
     let maxLoad: Int
+    let strategy: Options.Strategy
 
     struct Source: Sendable {
         let id: Int64
@@ -23,7 +24,7 @@ struct Fixture: Sendable {
         }
         var sources: [Source] = []
         for number in 1...options.sources {
-            let new = API.NewSource(name: "Load test \(run), source \(number)")
+            let new = API.NewSource(name: "Load test \(run), source \(number)", strategy: options.strategy)
             let id = try await api.create("/api/v1/sources", new, as: API.Created.self).id
             let weights = operators.indices.map { ($0 + number - 1) % 4 + 1 }
             let distribution = API.NewDistribution(
@@ -31,7 +32,8 @@ struct Fixture: Sendable {
             _ = try await api.create("/api/v1/sources/\(id)/distribution", distribution, as: [API.Created].self)
             sources.append(Source(id: id, weights: weights))
         }
-        return Fixture(run: run, operators: operators, sources: sources, maxLoad: options.maxLoad)
+        return Fixture(
+            run: run, operators: operators, sources: sources, maxLoad: options.maxLoad, strategy: options.strategy)
     }
 
     /// Reads the operators as they are now.

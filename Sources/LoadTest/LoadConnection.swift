@@ -10,6 +10,8 @@ final class LoadConnection: ChannelInboundHandler {
     /// A request that is not answered yet.
     struct Pending {
         let request: Traffic.Request
+        /// Whether another request with the same key was answered before it was sent.
+        let mustReplay: Bool
         /// When it was due: its latency counts from there.
         let due: NIODeadline
         let sent: NIODeadline
@@ -29,16 +31,18 @@ final class LoadConnection: ChannelInboundHandler {
         self.worker = worker
     }
 
-    func send(_ request: Traffic.Request, due: NIODeadline, at now: NIODeadline) {
-        guard let context else { return }
-        pending = Pending(request: request, due: due, sent: now)
-        let (method, path, content) = worker.message(for: request)
-        let head = HTTPRequestHead(
-            version: .http1_1, method: method, uri: url.path + path,
+    /// - Precondition: The connection is open.
+    func send(_ request: Pending, _ message: Message) {
+        pending = request
+        let content = ByteBuffer(string: message.body)
+        var head = HTTPRequestHead(
+            version: .http1_1, method: message.method, uri: url.path + message.path,
             headers: [
                 "host": url.authority, "content-type": "application/json",
                 "content-length": String(content.readableBytes),
             ])
+        if let key = message.key { head.headers.add(name: "idempotency-key", value: key) }
+        let context = context!
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(.byteBuffer(content))), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
@@ -67,8 +71,9 @@ final class LoadConnection: ChannelInboundHandler {
             guard let head, head.status.code >= 200, let pending else { return }
             self.pending = nil
             hasAnswered = true
-            let id = body.withUnsafeReadableBytes { topLevelID(of: $0) }
-            worker.answered(pending, status: Int(head.status.code), id: id)
+            worker.answered(
+                pending, status: Int(head.status.code),
+                isReplay: head.headers.first(name: "idempotency-replayed") == "true", body)
             if head.isKeepAlive { worker.isReady(self) } else { context.close(promise: nil) }
         }
     }

@@ -22,12 +22,30 @@ public struct Options: Sendable, Encodable {
     public var closeShare: Double
     /// The part of the registrations whose lead had a contact before, 0 to 1.
     public var duplicateShare: Double
+    /// The part of the registrations that has an `Idempotency-Key`, 0 to 1.
+    public var keyShare: Double
+    /// The part of those that is sent twice, 0 to 1.
+    public var repeatShare: Double
+    /// Contacts that a request registers, 1 to 1,000: more than one go to `/api/v1/contacts/batch`.
+    public var batch: Int
+    /// Whether each contact has a random priority, 0 to 9.
+    public var priorities: Bool
+    /// Of the sources.
+    public var strategy: Strategy
     /// The seed of the requests: the same seed gives the same requests.
     public var seed: UInt64
 
+    /// By what a source's contacts go to operators, in the words of the API.
+    public enum Strategy: String, Sendable, Codable, CaseIterable {
+        case weightedRandom = "weighted_random"
+        case smoothWeighted = "smooth_weighted"
+        case leastLoaded = "least_loaded"
+    }
+
     public init(
         urls: [BaseURL], connections: Int, rate: Double?, duration: Double, warmup: Double, sources: Int,
-        operators: Int, maxLoad: Int, closeShare: Double, duplicateShare: Double, seed: UInt64
+        operators: Int, maxLoad: Int, closeShare: Double, duplicateShare: Double, keyShare: Double, repeatShare: Double,
+        batch: Int, priorities: Bool, strategy: Strategy, seed: UInt64
     ) {
         self.urls = urls
         self.connections = connections
@@ -39,6 +57,11 @@ public struct Options: Sendable, Encodable {
         self.maxLoad = maxLoad
         self.closeShare = closeShare
         self.duplicateShare = duplicateShare
+        self.keyShare = keyShare
+        self.repeatShare = repeatShare
+        self.batch = batch
+        self.priorities = priorities
+        self.strategy = strategy
         self.seed = seed
     }
 }

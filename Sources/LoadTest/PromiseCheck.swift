@@ -18,6 +18,8 @@ struct Observation: Sendable {
     var missing = IdentifierSet()
     /// Acknowledged closings whose contact is not listed as closed.
     var reopened = IdentifierSet()
+    /// The numbers of registered contacts of which the lists have two.
+    var twice = IdentifierSet()
     /// Contacts of each source by operator, as listed.
     var listed: [Pair: Int] = [:]
     /// Contacts of each source by operator, as `stats/distribution` counts them.
@@ -36,10 +38,14 @@ struct Observation: Sendable {
         seen.missing = ledger.registered
         seen.reopened = ledger.closed
         var total = 0
+        var numbers = IdentifierSet()
         for source in fixture.sources {
             try await api.pages("/api/v1/contacts?source_id=\(source.id)", by: \.id) { (page: [API.Contact]) in
                 for contact in page {
                     seen.missing.remove(contact.id)
+                    if let number = Registration.number(in: contact.message), !numbers.insert(number) {
+                        seen.twice.insert(number)
+                    }
                     if contact.status == "closed" {
                         seen.reopened.remove(contact.id)
                     } else {
@@ -62,13 +68,11 @@ struct Observation: Sendable {
 }
 
 extension PromiseCheck {
-    /// The probability below which a deviation of the shares is taken for a fault, for all sources of a run together.
-    private static let significance = 1e-6
-
     static func all(_ fixture: Fixture, _ ledger: Ledger, _ seen: Observation) -> [PromiseCheck] {
         [
             loads(fixture, seen), present(ledger, seen), once(ledger), closed(ledger, seen), stored(ledger, seen),
-            counts(ledger, seen), shares(fixture, seen),
+            counts(ledger, seen), countedOnce(ledger, seen), replayed(ledger), ordered(ledger),
+            shares(fixture, ledger, seen),
         ]
     }
 
@@ -127,27 +131,40 @@ extension PromiseCheck {
             detail: difference == 0 ? "" : "differs by \(grouped(difference))")
     }
 
-    private static func shares(_ fixture: Fixture, _ seen: Observation) -> PromiseCheck {
-        func isNeverFull(_ id: Int64) -> Bool {
-            fixture.sources.reduce(0) { $0 + (seen.listed[.init(source: $1.id, operator: id)] ?? 0) } < fixture.maxLoad
-        }
-        let promise = "shares follow the weights"
-        guard fixture.operators.allSatisfy(isNeverFull) else {
-            return PromiseCheck(promise: promise, isKept: nil, detail: "operators were full")
-        }
-        let probabilities = fixture.sources.compactMap { source in
-            ChiSquare.probability(
-                counts: fixture.operators.map { seen.listed[.init(source: source.id, operator: $0)] ?? 0 },
-                weights: source.weights
-            ).map { (source.id, $0) }
-        }
-        guard let least = probabilities.min(by: { $0.1 < $1.1 }) else {
-            return PromiseCheck(promise: promise, isKept: nil, detail: "too few contacts or operators")
-        }
+    private static func countedOnce(_ ledger: Ledger, _ seen: Observation) -> PromiseCheck {
+        let isBroken = seen.twice.count > 0
         return PromiseCheck(
-            promise: promise, isKept: least.1 >= significance / Double(probabilities.count),
-            detail: "chi-square, source \(least.0): p = \(significant(least.1))"
-                + (probabilities.count > 1 ? ", the least of \(probabilities.count)" : ""))
+            promise: "no key counted twice", isKept: isBroken ? false : ledger.keys.settled == 0 ? nil : true,
+            detail: isBroken
+                ? "registrations with two contacts: "
+                    + examples(seen.twice.lowest(5).map(String.init), of: seen.twice.count)
+                : ledger.keys.settled == 0 ? "no key was sent" : counted(ledger.keys.settled, "key"))
+    }
+
+    private static func replayed(_ ledger: Ledger) -> PromiseCheck {
+        let keys = ledger.keys
+        let faults = [
+            (keys.differing, "answered otherwise than at first"), (keys.mismarked, "marked wrongly as replayed or not"),
+            (keys.unsettled, "never settled"),
+        ].filter { $0.0 > 0 }
+        return PromiseCheck(
+            promise: "a repetition gets the first answer",
+            isKept: !faults.isEmpty ? false : keys.repetitions == 0 ? nil : true,
+            detail: !faults.isEmpty
+                ? faults.map { "\(grouped($0)) \($1)" }.joined(separator: ", ")
+                : keys.repetitions == 0
+                    ? "nothing was repeated"
+                    : "\(counted(keys.repetitions, "repetition")), \(counted(keys.lost, "request")) of unknown outcome")
+    }
+
+    private static func ordered(_ ledger: Ledger) -> PromiseCheck {
+        PromiseCheck(
+            promise: "results of a batch in order", isKept: ledger.batches == 0 ? nil : ledger.disordered == 0,
+            detail: ledger.batches == 0
+                ? "no batch was answered"
+                : ledger.disordered == 0
+                    ? "\(grouped(ledger.batches)) answered"
+                    : "\(grouped(ledger.disordered)) of \(grouped(ledger.batches)) not")
     }
 
     private static func examples(_ texts: [String], of count: Int) -> String {

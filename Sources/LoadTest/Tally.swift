@@ -36,13 +36,22 @@ struct Ledger: Sendable {
     var closed = IdentifierSet()
     /// The number of times that an id was acknowledged again.
     var repeated = 0
-    /// Registrations of unknown outcome: those answered 5xx, or not at all.
+    /// Contacts that may be registered or not: their requests were answered 5xx, or not at all, and had no key by which to
+    /// settle it.
     var unknown = 0
+    /// Batches that were answered.
+    var batches = 0
+    /// Those of them whose results were not one for each contact in their order, or did not sum up.
+    var disordered = 0
+    var keys = KeyCounts()
 
     mutating func add(_ other: Ledger) {
         repeated += other.repeated + registered.formUnion(other.registered)
         _ = closed.formUnion(other.closed)
         unknown += other.unknown
+        batches += other.batches
+        disordered += other.disordered
+        keys.add(other.keys)
     }
 }
 

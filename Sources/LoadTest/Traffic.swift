@@ -1,8 +1,7 @@
 /// The sequence of requests: the same seed and the same answers give the same requests.
 struct Traffic: Sendable {
     enum Request: Sendable, Equatable {
-        /// A contact of the lead with this number.
-        case register(source: Int64, lead: Int)
+        case register(Registration)
         case close(contact: Int64)
     }
 
@@ -10,39 +9,53 @@ struct Traffic: Sendable {
     private static let rememberedContacts = 65_536
 
     private let sources: [Int64]
-    private let closeShare: Double
-    private let duplicateShare: Double
+    private let options: Options
     private var leads = 0
+    private var number: Int64
     private var open: [Int64] = []
     private var generator: SplitMix64
 
     /// - Parameters:
     ///   - sources: The ids of the sources, each as likely as another.
-    ///   - closeShare: The probability that a request closes a contact, as long as one is open.
-    ///   - duplicateShare: The probability that a registration's lead had a contact before.
-    init(sources: [Int64], closeShare: Double, duplicateShare: Double, seed: UInt64) {
+    ///   - options: Their shares are probabilities; a contact is closed as long as one is open.
+    ///   - firstNumber: The number of the first contact, from which the others count on.
+    init(sources: [Int64], _ options: Options, firstNumber: Int64, seed: UInt64) {
         self.sources = sources
-        self.closeShare = closeShare
-        self.duplicateShare = duplicateShare
+        self.options = options
+        number = firstNumber
         generator = SplitMix64(state: seed)
     }
 
     mutating func next() -> Request {
-        if closeShare > 0, !open.isEmpty, Double.random(in: 0..<1, using: &generator) < closeShare {
+        if !open.isEmpty, happens(options.closeShare) {
             open.swapAt(Int.random(in: open.indices, using: &generator), open.count - 1)
             return .close(contact: open.removeLast())
         }
+        let contacts = (0..<options.batch).map { _ in newContact() }
+        defer { number += Int64(contacts.count) }
+        guard happens(options.keyShare) else { return .register(Registration(number: number, contacts: contacts)) }
+        let repetition: Registration.Repetition? =
+            happens(options.repeatShare) ? (happens(0.5) ? .atOnce : .afterwards) : nil
+        return .register(
+            Registration(number: number, contacts: contacts, hasKey: true, repetition: repetition))
+    }
+
+    private mutating func newContact() -> Registration.Contact {
         let source = sources[Int.random(in: sources.indices, using: &generator)]
-        if leads > 0, Double.random(in: 0..<1, using: &generator) < duplicateShare {
-            return .register(source: source, lead: Int.random(in: 0..<leads, using: &generator))
-        }
-        leads += 1
-        return .register(source: source, lead: leads - 1)
+        let isKnown = leads > 0 && happens(options.duplicateShare)
+        let lead = isKnown ? Int.random(in: 0..<leads, using: &generator) : leads
+        if !isKnown { leads += 1 }
+        let priority = options.priorities ? Int.random(in: 0...9, using: &generator) : nil
+        return Registration.Contact(source: source, lead: lead, priority: priority)
+    }
+
+    private mutating func happens(_ probability: Double) -> Bool {
+        probability > 0 && Double.random(in: 0..<1, using: &generator) < probability
     }
 
     /// Remembers a contact that may be closed.
     mutating func registered(_ contact: Int64) {
-        guard closeShare > 0 else { return }
+        guard options.closeShare > 0 else { return }
         if open.count < Self.rememberedContacts {
             open.append(contact)
         } else {

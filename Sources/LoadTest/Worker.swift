@@ -20,11 +20,14 @@ final class Worker {
 
     private static let answerTimeout = TimeAmount.seconds(30)
     private static let reconnectDelay = TimeAmount.milliseconds(100)
+    /// How long after the load requests of unknown outcome are repeated.
+    private static let settlingTime = TimeAmount.seconds(60)
 
     private let loop: any EventLoop
     private let urls: [BaseURL]
-    private let phonePrefix: String
+    private let prefix: String
     private var traffic: Traffic
+    private var keys = KeyBook()
     /// `nil` in a closed loop.
     private var schedule: Schedule?
     private var period: Period
@@ -41,16 +44,16 @@ final class Worker {
 
     /// - Parameters:
     ///   - urls: The instance of each connection.
-    ///   - phonePrefix: The beginning of the phones of this worker's leads, and of no other's.
+    ///   - prefix: The beginning of the phones of this worker's leads and of its keys, and of no other's.
     init(
-        _ urls: [BaseURL], traffic: Traffic, schedule: Schedule?, phonePrefix: String, period: Period,
+        _ urls: [BaseURL], traffic: Traffic, schedule: Schedule?, prefix: String, period: Period,
         on loop: any EventLoop
     ) {
         self.loop = loop
         self.urls = urls
         self.traffic = traffic
         self.schedule = schedule
-        self.phonePrefix = phonePrefix
+        self.prefix = prefix
         self.period = period
         end = loop.makePromise()
     }
@@ -69,10 +72,10 @@ final class Worker {
         return end.futureResult
     }
 
-    /// Sends no more requests; those under way may be answered yet.
+    /// Sends nothing new; requests under way may be answered yet, and those with a key be repeated.
     func stop() {
         period.end = min(period.end, .now())
-        while let connection = idle.popFirst() { connection.close() }
+        while let connection = idle.popFirst() { isReady(connection) }
     }
 
     /// The latencies since the last call, and all errors.
@@ -84,20 +87,6 @@ final class Worker {
     /// The number of contacts that were acknowledged as registered and not as closed.
     var openContacts: Int { tally.ledger.registered.count - tally.ledger.closed.count }
 
-    /// The HTTP message of a request.
-    func message(for request: Traffic.Request) -> (HTTPMethod, path: String, ByteBuffer) {
-        switch request {
-        case .register(let source, let lead):
-            let body = """
-                {"source_id":\(source),"lead_phone":"\(phonePrefix)\(lead)","lead_name":"Петр Петров",\
-                "message":"Хочу узнать о продукте"}
-                """
-            return (.POST, "/api/v1/contacts", ByteBuffer(string: body))
-        case .close(let contact):
-            return (.PATCH, "/api/v1/contacts/\(contact)", ByteBuffer(string: #"{"status":"closed"}"#))
-        }
-    }
-
     // MARK: - What connections tell
 
     func hasOpened(_ connection: LoadConnection) {
@@ -107,41 +96,56 @@ final class Worker {
 
     func isReady(_ connection: LoadConnection) {
         let now = NIODeadline.now()
-        guard now < period.end else { return connection.close() }
-        if schedule == nil { return connection.send(traffic.next(), due: now, at: now) }
+        if now >= period.end {
+            guard mayRepeat(at: now), let repetition = keys.next() else { return connection.close() }
+            return send(.register(repetition), over: connection, due: now, at: now)
+        }
+        if schedule == nil { return sendNext(over: connection, due: now, at: now) }
         idle.append(connection)
         sendDue(at: now)
     }
 
-    func answered(_ pending: LoadConnection.Pending, status: Int, id: Int64?) {
+    func answered(_ pending: LoadConnection.Pending, status: Int, isReplay: Bool, _ body: ByteBuffer) {
         let latency = UInt64(max(0, (NIODeadline.now() - pending.due).nanoseconds / 1000))
         let isMeasured = period.measures(pending.sent)
         if isMeasured { tally.statuses[status, default: 0] += 1 }
-        switch (pending.request, status, id) {
-        case (.register, 201, let id?):
-            if !tally.ledger.registered.insert(id) { tally.ledger.repeated += 1 }
-            traffic.registered(id)
-            if isMeasured { tally.registrations.record(latency) }
-        case (.close(let contact), 200, let id?) where id == contact:
-            tally.ledger.closed.insert(contact)
-            if isMeasured { tally.closings.record(latency) }
-        case (_, 200...299, _):
-            return count("\(status) without the contact", isMeasured)
-        case (.register, 500..., _):
-            tally.ledger.unknown += 1
-            fallthrough
-        default:
-            interval.errors += 1
-            return
+        let isDone: Bool
+        switch pending.request {
+        case .register(let registration):
+            let receipt = Receipt(registration, answered: status, body)
+            if status == 200, registration.isBatch {
+                tally.ledger.batches += 1
+                if !receipt.isOrdered { tally.ledger.disordered += 1 }
+            }
+            if receipt.unknown > 0 { lose(registration, receipt.unknown) }
+            if !registration.hasKey
+                || receipt.unknown == 0
+                    && keys.answer(
+                        registration, status < 300 ? body : nil, isReplay: isReplay, mustReplay: pending.mustReplay)
+            {
+                acknowledge(receipt.ids)
+            }
+            isDone = receipt.ids.count == registration.contacts.count
+            if isDone, isMeasured { tally.registrations.record(latency) }
+        case .close(let contact):
+            isDone = status == 200 && body.withUnsafeReadableBytes { topLevelID(of: $0) } == contact
+            if isDone { tally.ledger.closed.insert(contact) }
+            if isDone, isMeasured { tally.closings.record(latency) }
         }
-        interval.latencies.record(latency)
+        if isDone {
+            interval.latencies.record(latency)
+        } else if status < 300 {
+            count("\(status) without the contact", isMeasured)
+        } else {
+            interval.errors += 1
+        }
     }
 
     func hasClosed(_ connection: LoadConnection, unanswered: LoadConnection.Pending?, because reason: String?) {
         connections[ObjectIdentifier(connection)] = nil
         idle.removeAll { $0 === connection }
         if let unanswered {
-            if case .register = unanswered.request { tally.ledger.unknown += 1 }
+            if case .register(let registration) = unanswered.request { lose(registration, registration.contacts.count) }
             count(reason ?? "connection closed", period.measures(unanswered.sent))
         }
         reconnect(to: connection.url, in: connection.hasAnswered ? .zero : Self.reconnectDelay)
@@ -154,9 +158,22 @@ final class Worker {
         if isMeasured { tally.errors[error, default: 0] += 1 }
     }
 
+    /// Notes contacts that are registered, which nobody was told before.
+    private func acknowledge(_ ids: [Int64]) {
+        for id in ids {
+            if !tally.ledger.registered.insert(id) { tally.ledger.repeated += 1 }
+            traffic.registered(id)
+        }
+    }
+
+    /// Notes that it is unknown what became of some of a registration's contacts.
+    private func lose(_ registration: Registration, _ contacts: Int) {
+        if registration.hasKey { keys.lose(registration) } else { tally.ledger.unknown += contacts }
+    }
+
     private func sendDue(at now: NIODeadline) {
         while !idle.isEmpty, let due = schedule?.take(at: now.uptimeNanoseconds) {
-            idle.removeFirst().send(traffic.next(), due: .uptimeNanoseconds(due), at: now)
+            sendNext(over: idle.removeFirst(), due: .uptimeNanoseconds(due), at: now)
         }
         guard !idle.isEmpty, alarm == nil, let next = schedule?.next else { return }
         let bound = NIOLoopBound(self, eventLoop: loop)
@@ -167,6 +184,23 @@ final class Worker {
             if now < worker.period.end { worker.sendDue(at: now) }
         }
     }
+
+    private func sendNext(over connection: LoadConnection, due: NIODeadline, at now: NIODeadline) {
+        let request = keys.next().map(Traffic.Request.register) ?? traffic.next()
+        send(request, over: connection, due: due, at: now)
+    }
+
+    private func send(
+        _ request: Traffic.Request, over connection: LoadConnection, due: NIODeadline, at now: NIODeadline
+    ) {
+        var mustReplay = false
+        if case .register(let registration) = request, registration.hasKey { mustReplay = keys.send(registration) }
+        connection.send(
+            .init(request: request, mustReplay: mustReplay, due: due, sent: now), request.message(prefix: prefix))
+    }
+
+    /// Whether the time has not passed in which requests of unknown outcome are repeated.
+    private func mayRepeat(at now: NIODeadline) -> Bool { now < period.end + Self.settlingTime }
 
     private func connect(to url: BaseURL) {
         let bound = NIOLoopBound(self, eventLoop: loop)
@@ -187,12 +221,15 @@ final class Worker {
             }
     }
 
-    /// Replaces a connection that is closed, as long as there is load.
+    /// Replaces a connection that is closed, as long as there is load; after it, by one to any instance, as long as
+    /// something is to be repeated.
     private func reconnect(to url: BaseURL, in delay: TimeAmount) {
         let bound = NIOLoopBound(self, eventLoop: loop)
         loop.scheduleTask(in: delay) {
             let worker = bound.value
-            if NIODeadline.now() < worker.period.end { return worker.connect(to: url) }
+            let now = NIODeadline.now()
+            if now < worker.period.end { return worker.connect(to: url) }
+            if worker.keys.isDue, worker.mayRepeat(at: now) { return worker.connect(to: worker.urls.randomElement()!) }
             worker.remaining -= 1
             if worker.remaining == 0 { worker.finish() }
         }
@@ -208,6 +245,8 @@ final class Worker {
     private func finish() {
         watch?.cancel()
         alarm?.cancel()
+        keys.close()
+        tally.ledger.keys = keys.counts
         tally.unsent = schedule?.untaken(before: period.end.uptimeNanoseconds) ?? 0
         end.succeed(tally)
     }

@@ -57,7 +57,15 @@ struct TrafficTests {
     @Test("The same seed gives the same requests, another seed others")
     func seed() {
         func requests(_ seed: UInt64) -> [Traffic.Request] {
-            var traffic = Traffic(sources: [1, 2, 3], closeShare: 0.3, duplicateShare: 0.3, seed: seed)
+            let options = Options.made {
+                $0.closeShare = 0.3
+                $0.duplicateShare = 0.3
+                $0.keyShare = 0.3
+                $0.repeatShare = 0.3
+                $0.batch = 2
+                $0.priorities = true
+            }
+            var traffic = Traffic(sources: [1, 2, 3], options, firstNumber: 0, seed: seed)
             return (0..<1_000).map { number in
                 let request = traffic.next()
                 if case .register = request { traffic.registered(Int64(number)) }
@@ -70,7 +78,11 @@ struct TrafficTests {
 
     @Test("Closings and returning leads have their shares, and no contact is closed twice")
     func shares() {
-        var traffic = Traffic(sources: [5], closeShare: 0.25, duplicateShare: 0.4, seed: 1)
+        let options = Options.made {
+            $0.closeShare = 0.25
+            $0.duplicateShare = 0.4
+        }
+        var traffic = Traffic(sources: [5], options, firstNumber: 0, seed: 1)
         var closed = IdentifierSet()
         var leads = Set<Int>()
         var returning = 0
@@ -79,15 +91,40 @@ struct TrafficTests {
             case .close(let contact):
                 let isNew = closed.insert(contact)
                 #expect(isNew)
-            case .register(let source, let lead):
-                #expect(source == 5)
-                if !leads.insert(lead).inserted { returning += 1 }
+            case .register(let registration):
+                #expect(registration.contacts.count == 1 && !registration.hasKey)
+                #expect(registration.contacts[0].source == 5 && registration.contacts[0].priority == nil)
+                if !leads.insert(registration.contacts[0].lead).inserted { returning += 1 }
                 traffic.registered(Int64(number))
             }
         }
         #expect(abs(Double(closed.count) / 100_000 - 0.25) < 0.01)
         #expect(abs(Double(returning) / Double(returning + leads.count) - 0.4) < 0.01)
         #expect(leads.max() == leads.count - 1)
+    }
+
+    @Test("Keys and repetitions have their shares, each contact of a batch its number and one of ten priorities")
+    func registrations() {
+        let options = Options.made {
+            $0.keyShare = 0.5
+            $0.repeatShare = 0.4
+            $0.batch = 3
+            $0.priorities = true
+        }
+        var traffic = Traffic(sources: [5], options, firstNumber: 7, seed: 1)
+        var counts = (keys: 0, atOnce: 0, afterwards: 0)
+        var priorities = Set<Int?>()
+        for index in Int64(0)..<10_000 {
+            guard case .register(let registration) = traffic.next() else { continue }
+            #expect(registration.number == 7 + index * 3 && registration.contacts.count == 3)
+            priorities.formUnion(registration.contacts.map(\.priority))
+            if registration.hasKey { counts.keys += 1 }
+            if registration.repetition == .atOnce { counts.atOnce += 1 }
+            if registration.repetition == .afterwards { counts.afterwards += 1 }
+        }
+        #expect(abs(counts.keys - 5_000) < 200)
+        #expect(abs(counts.atOnce - 1_000) < 150 && abs(counts.afterwards - 1_000) < 150)
+        #expect(priorities == Set(0...9))
     }
 
     @Test(
@@ -156,13 +193,17 @@ struct IdentifierSetTests {
 struct CheckTests {
     /// Two operators who share a source 1 : 3, and 4,000 contacts of theirs, 400 of them closed.
     private let fixture = Fixture(
-        run: "1", operators: [1, 2], sources: [Fixture.Source(id: 9, weights: [1, 3])], maxLoad: 5_000)
+        run: "1", operators: [1, 2], sources: [Fixture.Source(id: 9, weights: [1, 3])], maxLoad: 5_000,
+        strategy: .weightedRandom)
     private var ledger = Ledger()
     private var seen = Observation()
 
     init() {
         for id in Int64(1)...4_000 { ledger.registered.insert(id) }
         for id in Int64(1)...400 { ledger.closed.insert(id) }
+        ledger.keys.settled = 2_000
+        ledger.keys.repetitions = 1_000
+        ledger.batches = 10
         seen.listed = [pair(1): 1_000, pair(2): 3_000]
         seen.counted = seen.listed
         seen.active = [1: 900, 2: 2_700]
@@ -175,9 +216,13 @@ struct CheckTests {
     private func pair(_ operatorID: Int64?) -> Observation.Pair { .init(source: 9, operator: operatorID) }
 
     /// The promises that the check calls broken, and those that it does not mention.
-    private func broken(_ change: (inout Ledger, inout Observation) -> Void) -> (broken: [String], open: [String]) {
+    private func broken(
+        _ strategy: Options.Strategy = .weightedRandom, _ change: (inout Ledger, inout Observation) -> Void
+    ) -> (broken: [String], open: [String]) {
         var (ledger, seen) = (ledger, seen)
         change(&ledger, &seen)
+        let fixture = Fixture(
+            run: "1", operators: [1, 2], sources: fixture.sources, maxLoad: 5_000, strategy: strategy)
         let checks = PromiseCheck.all(fixture, ledger, seen)
         return (checks.filter { $0.isKept == false }.map(\.promise), checks.filter { $0.isKept == nil }.map(\.promise))
     }
@@ -247,9 +292,55 @@ struct CheckTests {
             seen.counted = seen.listed
         }
         #expect(broken { even(&$1) }.broken == ["shares follow the weights"])
-        let full = Fixture(run: "1", operators: [1, 2], sources: fixture.sources, maxLoad: 2_000)
-        var seen = seen
-        even(&seen)
-        #expect(PromiseCheck.all(full, ledger, seen).last?.isKept == nil)
+        for strategy in [Options.Strategy.weightedRandom, .smoothWeighted] {
+            let full = Fixture(
+                run: "1", operators: [1, 2], sources: fixture.sources, maxLoad: 2_000, strategy: strategy)
+            var seen = seen
+            even(&seen)
+            #expect(PromiseCheck.all(full, ledger, seen).last?.isKept == nil)
+        }
+    }
+
+    @Test("Shares in turn: each within one contact")
+    func inTurn() {
+        func give(_ first: Int, _ second: Int, _ seen: inout Observation) {
+            seen.listed = [pair(1): first, pair(2): second]
+            seen.counted = seen.listed
+        }
+        #expect(broken(.smoothWeighted) { _, _ in }.broken == [])
+        #expect(broken(.smoothWeighted) { give(999, 3_001, &$1) }.broken == [])
+        #expect(broken(.smoothWeighted) { give(998, 3_002, &$1) }.broken == ["each within one contact of its share"])
+        #expect(
+            broken(.smoothWeighted) { give(1_001, 2_998, &$1) }.broken.contains("each within one contact of its share"))
+    }
+
+    @Test("Level loads, as long as nothing was closed")
+    func levelLoads() {
+        func load(_ first: Int, _ second: Int, _ seen: inout Observation) {
+            seen.active = [1: first, 2: second]
+            seen.listed = [pair(1): first, pair(2): second]
+            seen.counted = seen.listed
+        }
+        #expect(broken(.leastLoaded) { _, _ in }.open == ["loads are level"])
+        #expect(broken(.leastLoaded) { load(2_000, 2_000, &$1) } == ([], []))
+        #expect(broken(.leastLoaded) { load(2_001, 1_999, &$1) }.broken == ["loads are level"])
+    }
+
+    @Test("A key with two contacts, a repetition that is answered otherwise, a batch out of order")
+    func repetitions() {
+        #expect(broken { $1.twice.insert(17) }.broken == ["no key counted twice"])
+        let promise = ["a repetition gets the first answer"]
+        #expect(broken { ledger, _ in ledger.keys.differing = 1 }.broken == promise)
+        #expect(broken { ledger, _ in ledger.keys.mismarked = 1 }.broken == promise)
+        #expect(broken { ledger, _ in ledger.keys.unsettled = 1 }.broken == promise)
+        #expect(broken { ledger, _ in ledger.disordered = 1 }.broken == ["results of a batch in order"])
+        let untouched = broken { ledger, _ in
+            ledger.keys = KeyCounts()
+            ledger.batches = 0
+        }
+        #expect(
+            untouched == (
+                [], ["no key counted twice", "a repetition gets the first answer", "results of a batch in order"]
+            ))
     }
 }

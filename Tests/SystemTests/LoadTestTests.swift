@@ -35,7 +35,7 @@ extension System {
                     #expect(latency.keys == ["50", "90", "99", "99.9", "100"])
                     #expect(try #require(latency["50"].int) <= #require(latency["100"].int))
                     let checks = result["checks"].elements
-                    #expect(checks.count == 7)
+                    #expect(checks.count == 10)
                     #expect(checks.allSatisfy { $0["is_kept"] != false }, "\(result)")
 
                     #expect(try await crm.psql.number("SELECT count(*) FROM operators") == 6 * run)
@@ -50,35 +50,113 @@ extension System {
         }
 
         @Test(
+            "Keys, repetitions, batches and priorities: each key counts once, by every strategy",
+            arguments: [
+                ("weighted_random", "1", "shares follow the weights"),
+                ("smooth_weighted", "7", "each within one contact of its share"),
+                ("least_loaded", "1", "loads are level"),
+            ])
+        func keys(strategy: String, batch: String, shares: String) async throws {
+            try await Deployment.open(instances: 2) { crm in
+                let file = try ScratchDirectory.makeSubdirectory("json") + "/result.json"
+                let output = try await Command.run(
+                    ["loadtest"] + crm.instances.flatMap { ["--url", $0.client.baseURL] }
+                        + "--connections 20 --warmup 0 --duration 2 --sources 2 --operators 6 --key-share 0.7".words
+                        + "--repeat-share 0.5 --priorities --strategy \(strategy) --batch \(batch) --json".words + [
+                            file
+                        ])
+                #expect(output.status == 0, "\(output)")
+                for promise in ["no key counted twice", "a repetition gets the first answer", shares] {
+                    #expect(output.standardOutput.contains("ok     \(promise): "), "\(output)")
+                }
+                let isBatch = batch != "1"
+                #expect(output.standardOutput.contains("ok     results of a batch in order: ") == isBatch, "\(output)")
+                let facts = try await crm.psql.query(
+                    """
+                    SELECT count(DISTINCT priority) = 10, count(DISTINCT message) = count(*),
+                        (SELECT count(DISTINCT key) > 10 AND count(*) < (SELECT count(*) FROM contacts)
+                            FROM idempotency_keys),
+                        (SELECT bool_and(strategy = '\(strategy)') FROM sources)
+                    FROM contacts
+                    """)
+                #expect(facts == [Array(repeating: "t", count: 4)], "\(output)")
+                let result = try JSON(try Data(contentsOf: URL(fileURLWithPath: file)))
+                #expect(result["options"]["key_share"] == 0.7 && result["options"]["strategy"] == .string(strategy))
+            }
+        }
+
+        @Test("Where keys are not kept, the load test says that they counted twice")
+        func forgottenKeys() async throws {
+            try await Deployment.open { crm in
+                let output = try await interrupted(crm, "--key-share 1 --repeat-share 0.5 --connections 8") {
+                    try await crm.psql.query(
+                        """
+                        CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+                        CREATE TRIGGER forget BEFORE INSERT ON idempotency_keys FOR EACH ROW EXECUTE FUNCTION forget()
+                        """)
+                    let contacts = try await crm.psql.number("SELECT max(id) FROM contacts")
+                    try await waitForContacts(crm, contacts + 300)
+                }
+                #expect(output.status == 1, "\(output)")
+                for promise in [
+                    "no key counted twice: registrations with two contacts: ", "a repetition gets the first answer",
+                ] {
+                    #expect(output.standardOutput.contains("BROKEN \(promise)"), "\(output)")
+                }
+            }
+        }
+
+        @Test("A key whose answer is lost is repeated until it is settled, also when an instance is killed")
+        func killed() async throws {
+            try await Deployment.open(instances: 2) { crm in
+                let output = try await interrupted(crm, "--connections 16 --key-share 1 --batch 3") {
+                    try await crm.instances[1].kill()
+                }
+                #expect(output.status == 0, "\(output)")
+                #expect(output.standardOutput.contains(/ok     no key counted twice: [0-9,]+ keys/), "\(output)")
+                #expect(output.standardOutput.contains("ok     nothing stored that was refused\n"), "\(output)")
+            }
+        }
+
+        @Test(
             "A broken promise is told, and the exit status is 1",
             arguments: [
-                ("no load over its limit", "UPDATE operators SET max_load = 1"),
+                ("no load over its limit", "UPDATE operators SET max_load = 1", "--close-share 0.1"),
                 (
                     "each acknowledged contact present: missing: ",
                     """
                     DELETE FROM contacts
                     WHERE id = (SELECT min(id) FROM contacts WHERE status = 'active') AND status = 'active'
-                    """
+                    """, "--close-share 0.1"
                 ),
                 (
                     "what was closed stays closed",
                     """
                     UPDATE contacts SET status = 'active'
                     WHERE id = (SELECT min(id) FROM contacts WHERE status = 'closed')
-                    """
+                    """, "--close-share 0.1"
                 ),
                 (
                     "nothing stored that was refused: 1 more than acknowledged",
-                    "INSERT INTO contacts (lead_id, source_id) SELECT lead_id, source_id FROM contacts WHERE id = 17"
+                    "INSERT INTO contacts (lead_id, source_id) SELECT lead_id, source_id FROM contacts WHERE id = 17",
+                    "--close-share 0.1"
                 ),
                 (
                     "shares follow the weights: chi-square, source 1: p = ",
-                    "UPDATE operator_source_weights SET weight = 1000 WHERE operator_id = 1"
+                    "UPDATE operator_source_weights SET weight = 1000 WHERE operator_id = 1", "--close-share 0.1"
+                ),
+                (
+                    "each within one contact of its share: source 1: ",
+                    "UPDATE sources SET strategy = 'weighted_random'", "--strategy smooth_weighted"
+                ),
+                (
+                    "loads are level: from ", "UPDATE sources SET strategy = 'weighted_random'",
+                    "--strategy least_loaded"
                 ),
             ])
-        func broken(promise: String, statement: String) async throws {
+        func broken(promise: String, statement: String, arguments: String) async throws {
             try await Deployment.open { crm in
-                let output = try await interrupted(crm, "--operators 2 --close-share 0.1") {
+                let output = try await interrupted(crm, "--operators 2 \(arguments)") {
                     try await crm.psql.query(statement)
                     let contacts = try await crm.psql.number("SELECT max(id) FROM contacts")
                     try await waitForContacts(crm, contacts + 500)
@@ -154,6 +232,8 @@ extension System {
                 ("--duration 0", "--duration"), ("--warmup -1", "--warmup"), ("--sources 0", "--sources"),
                 ("--operators 0", "--operators"), ("--max-load 0", "--max-load"),
                 ("--close-share 0.6", "--close-share"), ("--duplicate-share 2", "--duplicate-share"),
+                ("--key-share 2", "--key-share"), ("--key-share 1 --repeat-share 2", "--repeat-share"),
+                ("--repeat-share 0.5", "--key-share"), ("--batch 1001", "--batch"), ("--strategy x", "--strategy"),
                 ("--seed x", "--seed"), ("--json /no/such/folder/file", "/no/such/folder/file"),
             ])
         func wrong(arguments: String, word: String) async throws {
