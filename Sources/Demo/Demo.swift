@@ -79,19 +79,25 @@ public struct Demo: Sendable {
     private func fill(_ connection: inout Connection, _ progress: (Int) -> Void) throws {
         let end = Timestamp.now
         let opening = Timestamp(microsecondsSince2000: end.microsecondsSince2000 - Int64(days + 1) * 86_400_000_000)
-        let (workers, entrances) = (DemoDesk.workers, DemoDesk.entrances)
+        let workers = DemoDesk.workers + [DemoDesk.mistakenWorker]
+        let entrances = DemoDesk.entrances + [DemoDesk.mistakenEntrance]
         let weights = entrances.enumerated().flatMap { index, entrance in
-            entrance.weights.map { (operatorID: Int64($0), sourceID: Int64(index + 1), weight: $1) }
+            entrance.weights.map {
+                (operatorID: Int64($0), sourceID: Int64(index + 1), weight: $1, maxLoad: entrance.limits[$0])
+            }
         }
         _ = try connection.run([
             DemoStatements.operators(
-                .textArray(workers.map(\.name)), .int4Array(workers.map { $0.isActive ? 1 : 0 }),
-                .int4Array(workers.map(\.maxLoad)), opening.parameter),
+                .textArray(workers.map(\.name)), .int4Array(workers.map(\.maxLoad)), opening.parameter),
             DemoStatements.sources(
-                .textArray(entrances.map(\.name)), .textArray(entrances.map(\.description)), opening.parameter),
+                .textArray(entrances.map(\.name)), .textArray(entrances.map(\.description)),
+                .textArray(entrances.map(\.strategy.rawValue)), .int4Array(entrances.map { $0.isSticky ? 1 : 0 }),
+                opening.parameter),
             DemoStatements.weights(
                 .int8Array(weights.map(\.operatorID)), .int8Array(weights.map(\.sourceID)),
-                .int4Array(weights.map(\.weight)), opening.parameter),
+                .int4Array(weights.map(\.weight)), .int4Array(weights.map { $0.maxLoad ?? 0 }), opening.parameter),
+            DemoStatements.deleteOperator(.int8(Int64(workers.count))),
+            DemoStatements.deleteSource(.int8(Int64(entrances.count))),
         ])
 
         var traffic = DemoTraffic(
@@ -105,6 +111,11 @@ public struct Demo: Sendable {
                 progress(traffic.arrived)
             }
         }
+        let turns = traffic.turns
+        flight.append(
+            DemoStatements.turns(
+                .int8Array(turns.map(\.sourceID.rawValue)), .int8Array(turns.map(\.operatorID.rawValue)),
+                .int8Array(turns.map(\.turn.credit)), .int8Array(turns.map(\.turn.givenAt?.microsecondsSince2000))))
         _ = try connection.run(flight)
         progress(traffic.arrived)
     }
@@ -139,24 +150,44 @@ private enum DemoStatements {
 
     static let operators = Statement(
         unprepared: """
-            INSERT INTO operators (id, name, is_active, max_load, created_at)
-            SELECT d.id, d.name, d.is_active = 1, d.max_load, \(time("$4"))
-            FROM unnest($1::text[], $2::integer[], $3::integer[]) WITH ORDINALITY AS d (name, is_active, max_load, id)
+            INSERT INTO operators (id, name, max_load, created_at)
+            SELECT d.id, d.name, d.max_load, \(time("$3"))
+            FROM unnest($1::text[], $2::integer[]) WITH ORDINALITY AS d (name, max_load, id)
             """)
 
     static let sources = Statement(
         unprepared: """
-            INSERT INTO sources (id, name, description, created_at)
-            SELECT d.id, d.name, d.description, \(time("$3"))
-            FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS d (name, description, id)
+            INSERT INTO sources (id, name, description, strategy, sticky, created_at)
+            SELECT d.id, d.name, d.description, d.strategy, d.sticky = 1, \(time("$5"))
+            FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[])
+                WITH ORDINALITY AS d (name, description, strategy, sticky, id)
             """)
 
     static let weights = Statement(
         unprepared: """
-            INSERT INTO operator_source_weights (id, operator_id, source_id, weight, created_at)
-            SELECT d.id, d.operator_id, d.source_id, d.weight, \(time("$4"))
-            FROM unnest($1::bigint[], $2::bigint[], $3::integer[]) WITH ORDINALITY AS d (operator_id, source_id, weight, id)
+            INSERT INTO operator_source_weights (id, operator_id, source_id, weight, max_load, created_at)
+            SELECT d.id, d.operator_id, d.source_id, d.weight, NULLIF(d.max_load, 0), \(time("$5"))
+            FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::integer[])
+                WITH ORDINALITY AS d (operator_id, source_id, weight, max_load, id)
             """)
+
+    /// An id that was deleted is not given again.
+    static let deleteOperator = Statement(
+        unprepared: "DELETE FROM operators WHERE id = $1::bigint RETURNING setval('operators_id_seq', id)")
+    static let deleteSource = Statement(
+        unprepared: "DELETE FROM sources WHERE id = $1::bigint RETURNING setval('sources_id_seq', id)")
+
+    /// What strategies remember.
+    static let turns = Statement(
+        unprepared: """
+            UPDATE operator_source_weights AS w SET credit = d.credit, given_at = \(time("d.given_at"))
+            FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
+                AS d (source_id, operator_id, credit, given_at)
+            WHERE w.source_id = d.source_id AND w.operator_id = d.operator_id
+            """)
+
+    private static let deactivate = Statement(
+        "UPDATE operators SET is_active = false, updated_at = \(time("$2")) WHERE id = $1::bigint")
 
     private static let insertLead = Statement(
         """
@@ -173,8 +204,8 @@ private enum DemoStatements {
 
     private static let insertContact = Statement(
         """
-        INSERT INTO contacts (id, lead_id, source_id, operator_id, message, created_at)
-        VALUES ($1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::text, \(time("$6")))
+        INSERT INTO contacts (id, lead_id, source_id, operator_id, message, priority, created_at)
+        VALUES ($1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::text, $6::integer, \(time("$7")))
         """)
 
     private static let updateContacts = Statement(
@@ -187,6 +218,7 @@ private enum DemoStatements {
     /// In the order in which the assignment writes: first places become free, then they are taken.
     static func writes(of step: DemoTraffic.Step) -> [Query] {
         var queries: [Query] = []
+        if let leaver = step.leaver { queries.append(deactivate(.int8(leaver.rawValue), step.time.parameter)) }
         if let (lead, isNew) = step.lead {
             let statement = isNew ? insertLead : fillLead
             queries.append(
@@ -206,7 +238,8 @@ private enum DemoStatements {
             queries.append(
                 insertContact(
                     .int8(contact.id.rawValue), .int8(contact.leadID.rawValue), .int8(contact.sourceID.rawValue),
-                    .int8(contact.operatorID?.rawValue), .text(contact.message), step.time.parameter))
+                    .int8(contact.operatorID?.rawValue), .text(contact.message), .int4(contact.priority),
+                    step.time.parameter))
         }
         return queries
     }

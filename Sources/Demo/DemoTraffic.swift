@@ -21,20 +21,27 @@ struct DemoTraffic {
         let time: Timestamp
         var lead: (record: Lead, isNew: Bool)?
         var added: Contact?
-        /// Contacts that were closed or got an operator.
+        /// Who takes no more contacts.
+        var leaver: OperatorID?
+        /// Contacts that were closed, or got another operator or none.
         var moved: [(id: ContactID, placement: Desk.Placement)] = []
+    }
+
+    /// What somebody does at the desk.
+    private enum Errand {
+        case close(ContactID)
+        case requeue(ContactID)
+        case transfer(ContactID)
+        /// ``DemoDesk/leaver`` goes.
+        case leave
     }
 
     private struct Arrival {
         let time: Int64
         let source: Int
-        let takesLong: Bool
-    }
-
-    private struct Person {
-        let number: Int
-        let name: String
-        let isEnglish: Bool
+        let priority: Int32
+        var takesLong = false
+        var isInBatch = false
     }
 
     private let arrivals: [Arrival]
@@ -45,9 +52,11 @@ struct DemoTraffic {
     private var generator: SplitMix64
     private var desk: Desk
     private var leads = LeadBook([])
-    private var people: [Person] = []
+    private var people = DemoPeople()
     private var waiting: Set<ContactID> = []
-    private var closings: [(time: Int64, contact: ContactID)] = []
+    private var contactsOfLead: [LeadID: [ContactID]] = [:]
+    private var errands: [(time: Int64, errand: Errand)] = []
+    private var isLeaving = false
     private var lastTime = Int64.min
 
     /// - Parameters:
@@ -58,19 +67,26 @@ struct DemoTraffic {
         generator = SplitMix64(seed: seed)
         self.end = end.microsecondsSince2000
         let workers = DemoDesk.workers.enumerated().map { index, worker in
-            let capacity = Desk.Capacity(isActive: worker.isActive, maxLoad: worker.maxLoad, currentLoad: 0)
+            let capacity = Desk.Capacity(isActive: true, maxLoad: worker.maxLoad, currentLoad: 0)
             return (OperatorID(Int64(index + 1)), capacity)
         }
-        let shares = DemoDesk.entrances.enumerated().map { index, entrance in
-            let shares = entrance.weights.map { Desk.Share(operatorID: OperatorID(Int64($0)), weight: $1) }
-            return (SourceID(Int64(index + 1)), shares)
+        func bySource<Value>(_ value: (DemoDesk.Entrance) -> Value) -> [SourceID: Value] {
+            Dictionary(uniqueKeysWithValues: zip((1...).lazy.map { SourceID($0) }, DemoDesk.entrances.map(value)))
         }
         desk = Desk(
-            capacities: Dictionary(uniqueKeysWithValues: workers), shares: Dictionary(uniqueKeysWithValues: shares),
-            placements: [:], seed: generator.next())
+            capacities: Dictionary(uniqueKeysWithValues: workers),
+            shares: bySource {
+                $0.weights.map { Desk.Share(operatorID: OperatorID(Int64($0)), weight: $1) }
+            },
+            strategies: bySource(\.strategy),
+            rooms: bySource {
+                Dictionary(uniqueKeysWithValues: $0.limits.map { (OperatorID(Int64($0)), $1) })
+            },
+            placements: [:], clock: Timestamp(microsecondsSince2000: self.end - Int64(days) * 24 * Self.hour),
+            seed: generator.next())
         arrivals = Self.arrivals(count, days, end.microsecondsSince2000, utcOffset, &generator)
         // Two thirds of all places are taken in the busiest hour, a tenth of a day's traffic.
-        let places = DemoDesk.workers.reduce(0.0) { $0 + ($1.isActive ? Double($1.maxLoad) : 0) }
+        let places = DemoDesk.workers.reduce(0.0) { $0 + Double($1.maxLoad) }
         handling = min(5_400, 0.7 * places / (Double(count) / Double(days) / 10) * 3_600)
     }
 
@@ -93,9 +109,12 @@ struct DemoTraffic {
             sum += byHour[Int(second / 3_600)] * (day % 7 < 2 ? 0.4 : 1)
             return sum
         }
-        let campaign = min(count / 4, 18)
+        func priority() -> Int32 {
+            Int.random(in: 0..<6, using: &generator) == 0 ? Int32.random(in: 1...9, using: &generator) : 0
+        }
+        let (campaign, batch) = (min(count / 4, 18), min(count / 5, 12))
         let shares = DemoDesk.entrances.map(\.share)
-        var arrivals: [Arrival] = (0..<(count - campaign)).map { _ in
+        var arrivals: [Arrival] = (0..<(count - campaign - batch)).map { _ in
             let ticket = Double.random(in: 0..<sum, using: &generator)
             let start = hours[sums.firstIndex { $0 > ticket } ?? 0]
             var share = Int.random(in: 0..<shares.reduce(0, +), using: &generator)
@@ -104,12 +123,17 @@ struct DemoTraffic {
                 return share < 0
             }!
             return Arrival(
-                time: start + Int64.random(in: 0..<hour, using: &generator), source: source, takesLong: false)
+                time: start + Int64.random(in: 0..<hour, using: &generator), source: source, priority: priority())
+        }
+        // No sooner than an hour ago, so that some of them are still there.
+        let together = end - Int64.random(in: (hour / 2)..<hour, using: &generator)
+        arrivals += (0..<batch).map { _ in
+            Arrival(time: together, source: DemoDesk.batchEntrance, priority: priority(), isInBatch: true)
         }
         arrivals += (0..<campaign).map { _ in
             Arrival(
                 time: end - Int64.random(in: 1..<(hour * 3 / 4), using: &generator),
-                source: DemoDesk.entrances.count - 1, takesLong: true)
+                source: DemoDesk.entrances.count - 1, priority: priority(), takesLong: true)
         }
         return arrivals.sorted { ($0.time, $0.source) < ($1.time, $1.source) }
     }
@@ -117,20 +141,27 @@ struct DemoTraffic {
     /// How many contacts have arrived.
     var arrived: Int { nextArrival }
 
+    /// What strategies remember of the operators.
+    var turns: [(sourceID: SourceID, operatorID: OperatorID, turn: Desk.Turn)] {
+        desk.turns.flatMap { source, turns in turns.map { (source, $0, $1) } }
+    }
+
     /// The next change; `nil` when the present is reached.
     mutating func next() -> Step? {
         let arrival = nextArrival < arrivals.count ? arrivals[nextArrival] : nil
-        let closing = closings.indices.min { closings[$0].time < closings[$1].time }
-        if let closing, closings[closing].time < min(arrival?.time ?? end, end) {
-            let (time, contact) = closings.remove(at: closing)
-            return close(contact, at: moment(time))
+        let first = errands.indices.min { errands[$0].time < errands[$1].time }
+        if let first, errands[first].time < min(arrival?.time ?? end, end) {
+            let (time, errand) = errands.remove(at: first)
+            return carryOut(errand, at: moment(time))
         }
         guard let arrival else { return nil }
+        let isWithLast = arrival.isInBatch && arrivals[..<nextArrival].last?.isInBatch ?? false
         nextArrival += 1
-        return register(arrival, at: moment(arrival.time))
+        return register(
+            arrival, at: isWithLast ? Timestamp(microsecondsSince2000: lastTime) : moment(arrival.time))
     }
 
-    /// No two changes happen at once.
+    /// No two changes happen at once, but for the contacts of a batch.
     private mutating func moment(_ time: Int64) -> Timestamp {
         lastTime = max(time, lastTime + 1)
         return Timestamp(microsecondsSince2000: lastTime)
@@ -140,30 +171,88 @@ struct DemoTraffic {
         let id = ContactID(Int64(nextArrival))
         let sourceID = SourceID(Int64(arrival.source + 1))
         let newLead = LeadID(Int64(leads.leads.count + 1))
-        let contact = newContact(at: arrival.source, sourceID)
+        let contact = people.newContact(at: sourceID, priority: arrival.priority, using: &generator)
         let leadID = leads.lead(for: contact, newID: newLead, now: time)
         let lead = leads.leads[leadID]!
-        _ = desk.carryOut(.register(id, sourceID))
+        let isSticky = DemoDesk.entrances[arrival.source].isSticky
+        _ = desk.carryOut(
+            .register(id, sourceID, priority: arrival.priority, preferring: isSticky ? lastOperator(of: leadID) : nil))
+        contactsOfLead[leadID, default: []].append(id)
         var step = Step(time: time)
         if leadID == newLead || lead.updatedAt == time { step.lead = (lead, leadID == newLead) }
         let placement = desk.placements[id]!
         step.added = Contact(
             id: id, leadID: leadID, sourceID: sourceID, operatorID: placement.operatorID, status: .active,
-            message: contact.message, createdAt: time, updatedAt: nil)
+            message: contact.message, priority: arrival.priority, createdAt: time, updatedAt: nil)
         admit(into: &step)
         if placement.operatorID == nil {
             waiting.insert(id)
         } else {
             scheduleClosing(of: id, after: time, atLeast: arrival.takesLong ? 3_600 : 60)
+            scheduleErrands(with: id, after: time)
         }
         return step
     }
 
-    private mutating func close(_ contact: ContactID, at time: Timestamp) -> Step {
-        _ = desk.carryOut(.update(contact, isActive: false, operatorID: nil))
-        var step = Step(time: time, moved: [(contact, desk.placements[contact]!)])
-        admit(into: &step)
+    /// The operator of the lead's newest contact that has one.
+    private func lastOperator(of lead: LeadID) -> OperatorID? {
+        contactsOfLead[lead, default: []].reversed().lazy.compactMap { desk.placements[$0]!.operatorID }.first
+    }
+
+    /// One contact in fifty is requeued, one transferred. ``DemoDesk/leaver`` goes while there are contacts to be released.
+    private mutating func scheduleErrands(with contact: ContactID, after time: Timestamp) {
+        func schedule(_ errand: Errand, after seconds: Int64) {
+            errands.append((time.microsecondsSince2000 + seconds * Self.second, errand))
+        }
+        if contact.rawValue % 50 == 20 { schedule(.requeue(contact), after: 20) }
+        if contact.rawValue % 50 == 40 { schedule(.transfer(contact), after: 20) }
+        let isLate = nextArrival * 3 > arrivals.count * 2
+        if !isLeaving, isLate, desk.placements[contact]!.operatorID == DemoDesk.leaver {
+            isLeaving = true
+            schedule(.leave, after: 30)
+        }
+    }
+
+    private mutating func carryOut(_ errand: Errand, at time: Timestamp) -> Step {
+        switch errand {
+        case .close(let contact):
+            return change(contact, at: time) { _ in .update(contact, isActive: false, operatorID: nil) }
+        case .requeue(let contact): return change(contact, at: time) { _ in .requeue(contact) }
+        case .transfer(let contact):
+            return change(contact, at: time) { desk in
+                let placement = desk.placements[contact]!
+                let others = desk.shares[placement.sourceID]!.map(\.operatorID)
+                    .filter { $0 != placement.operatorID && $0 != DemoDesk.leaver }
+                return others.first { desk.capacities[$0]!.isAvailable }
+                    .map { .update(contact, isActive: nil, operatorID: $0) }
+            }
+        case .leave:
+            let held = desk.placements.filter { $1.isActive && $1.operatorID == DemoDesk.leaver }.keys.sorted()
+            var step = Step(time: time, leaver: DemoDesk.leaver)
+            move(desk.release(held, from: DemoDesk.leaver), in: &step)
+            return step
+        }
+    }
+
+    /// Changes a contact, if it is still with an operator.
+    ///
+    /// - Parameter change: `nil`: there is nothing to be done.
+    private mutating func change(
+        _ contact: ContactID, at time: Timestamp, _ change: (Desk) -> Desk.Change?
+    ) -> Step {
+        var step = Step(time: time)
+        let before = desk.placements[contact]!
+        guard before.isActive, before.operatorID != nil, let change = change(desk) else { return step }
+        _ = desk.carryOut(change)
+        if desk.placements[contact] != before { move([contact], in: &step) }
         return step
+    }
+
+    /// Notes where contacts stand now that were changed.
+    private mutating func move(_ contacts: [ContactID], in step: inout Step) {
+        step.moved = contacts.map { ($0, desk.placements[$0]!) }
+        admit(into: &step)
+        waiting.formUnion(step.moved.filter { $0.placement.isActive && $0.placement.operatorID == nil }.map(\.id))
     }
 
     /// Notes who of those that waited has an operator now.
@@ -178,43 +267,6 @@ struct DemoTraffic {
     private mutating func scheduleClosing(of contact: ContactID, after time: Timestamp, atLeast least: Double) {
         // Exponentially distributed.
         let seconds = least - handling * log(Double.random(in: 0.001..<1, using: &generator))
-        closings.append((time.microsecondsSince2000 + Int64(seconds * Double(Self.second)), contact))
-    }
-
-    // MARK: - Who writes
-
-    /// A third of the contacts come from people who have written before, perhaps elsewhere.
-    private mutating func newContact(at source: Int, _ id: SourceID) -> NewContact {
-        let entrance = DemoDesk.entrances[source]
-        let isEnglish = [1, 3].contains(source)
-        let known = people.filter { $0.isEnglish == isEnglish }
-        let person: Person
-        if !known.isEmpty, Int.random(in: 0..<3, using: &generator) == 0 {
-            person = known.randomElement(using: &generator)!
-        } else {
-            let names = isEnglish ? DemoDesk.englishNames : DemoDesk.russianNames
-            let name = [names.first, names.last].map { $0.randomElement(using: &generator)! }.joined(separator: " ")
-            person = Person(number: people.count + 1, name: name, isEnglish: isEnglish)
-            people.append(person)
-        }
-        // Code 000 is given to nobody, neither are numbers 555-01xx; example.org is reserved (RFC 2606).
-        let digits = String(10_000_000 + person.number)
-        let phone = isEnglish ? "+1 555 01\(digits.dropFirst(2))" : "+7 (000) \(digits.dropFirst(1))"
-        let email = "lead\(person.number)@example.org"
-        let identity =
-            switch entrance.channel {
-            case .bot:
-                // Some share their number with the bot.
-                LeadIdentity(
-                    externalID: "tg-\(700_000_000 + person.number)", phone: person.number % 3 == 0 ? phone : nil,
-                    email: nil)
-            case .form: LeadIdentity(externalID: nil, phone: phone, email: email)
-            case .ads: LeadIdentity(externalID: nil, phone: phone, email: nil)
-            case .mail: LeadIdentity(externalID: nil, phone: nil, email: email)
-            }
-        let messages = isEnglish ? DemoDesk.englishMessages : DemoDesk.russianMessages
-        return NewContact(
-            sourceID: id, identity: identity, leadName: person.name,
-            message: messages.randomElement(using: &generator))
+        errands.append((time.microsecondsSince2000 + Int64(seconds * Double(Self.second)), .close(contact)))
     }
 }
