@@ -34,7 +34,7 @@ enum DemoDesk {
     ]
     /// Who leaves in the last third of the time: their contacts are released.
     static let leaver = OperatorID(8)
-    /// Who were created by mistake, and deleted before a contact came.
+    /// An operator and a source that were created by mistake, and deleted before a contact came.
     static let mistakenWorker = Worker(name: "Оператор", maxLoad: 10)
     static let mistakenEntrance = Entrance(
         name: "Источник", description: "", channel: .bot, share: 0, weights: [:])

@@ -199,7 +199,7 @@ struct DemoTraffic {
         contactsOfLead[lead, default: []].reversed().lazy.compactMap { desk.placements[$0]!.operatorID }.first
     }
 
-    /// One contact in fifty is requeued, one transferred. ``DemoDesk/leaver`` goes while there are contacts to be released.
+    /// Of fifty contacts one is requeued, and one transferred. ``DemoDesk/leaver`` goes soon after they were given one.
     private mutating func scheduleErrands(with contact: ContactID, after time: Timestamp) {
         func schedule(_ errand: Errand, after seconds: Int64) {
             errands.append((time.microsecondsSince2000 + seconds * Self.second, errand))

@@ -6,6 +6,7 @@ import NIOCore
 /// and marked as replayed.
 struct KeyBook: Sendable {
     private struct Entry: Sendable {
+        let contacts: Int
         /// How often it was sent.
         var sent = 0
         /// How many of its requests are sent, or to be sent, and not answered.
@@ -31,7 +32,7 @@ struct KeyBook: Sendable {
     ///
     /// - Returns: Whether its answer must be a replay, as one was answered before.
     mutating func send(_ registration: Registration) -> Bool {
-        var entry = entries[registration.number] ?? Entry()
+        var entry = entries[registration.number] ?? Entry(contacts: registration.contacts.count)
         defer { entries[registration.number] = entry }
         entry.sent += 1
         if entry.sent == 1, registration.repetition == .atOnce { repeatOnce(registration, &entry) }
@@ -73,8 +74,14 @@ struct KeyBook: Sendable {
         due.append(registration)
     }
 
-    /// Counts as unsettled what is still unknown.
-    mutating func close() { counts.unsettled = entries.values.count { $0.answer == nil } }
+    /// Counts the keys as unsettled that have no answer.
+    ///
+    /// - Returns: How many contacts of theirs may be registered or not.
+    mutating func close() -> Int {
+        let unsettled = entries.values.filter { $0.answer == nil }
+        counts.unsettled = unsettled.count
+        return unsettled.reduce(0) { $0 + $1.contacts }
+    }
 
     private mutating func repeatOnce(_ registration: Registration, _ entry: inout Entry) {
         entry.open += 1
@@ -92,7 +99,7 @@ struct KeyCounts: Sendable, Equatable {
     var differing = 0
     /// Answers that were marked as replayed and could not be, or were not and had to be.
     var mismarked = 0
-    /// Requests of unknown outcome: each was repeated.
+    /// Requests whose outcome was unknown: each was repeated.
     var lost = 0
     /// Keys of which it never became known what became of them.
     var unsettled = 0

@@ -36,7 +36,7 @@ public struct Options: Sendable, Encodable {
     public var seed: UInt64
 
     /// By what a source's contacts go to operators, in the words of the API.
-    public enum Strategy: String, Sendable, Codable, CaseIterable {
+    public enum Strategy: String, Sendable, Encodable, CaseIterable {
         case weightedRandom = "weighted_random"
         case smoothWeighted = "smooth_weighted"
         case leastLoaded = "least_loaded"

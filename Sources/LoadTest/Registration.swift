@@ -44,7 +44,7 @@ struct Registration: Sendable, Equatable {
 }
 
 /// A request as HTTP has it.
-struct Message: Equatable {
+struct Message {
     let method: HTTPMethod
     let path: String
     var key: String?
@@ -78,7 +78,7 @@ extension Registration {
 }
 
 /// What an answer says of a registration's contacts.
-struct Receipt: Equatable {
+struct Receipt {
     /// Of those that are registered.
     private(set) var ids: [Int64] = []
     /// How many may be registered or not.

@@ -36,8 +36,7 @@ struct Ledger: Sendable {
     var closed = IdentifierSet()
     /// The number of times that an id was acknowledged again.
     var repeated = 0
-    /// Contacts that may be registered or not: their requests were answered 5xx, or not at all, and had no key by which to
-    /// settle it.
+    /// Contacts that may be registered or not: their requests were answered 5xx, or not at all, and no key has settled it.
     var unknown = 0
     /// Batches that were answered.
     var batches = 0

@@ -118,13 +118,13 @@ final class Worker {
                 if !receipt.isOrdered { tally.ledger.disordered += 1 }
             }
             if receipt.unknown > 0 { lose(registration, receipt.unknown) }
-            if !registration.hasKey
+            // All answers to a key name the same contacts.
+            let isNews =
+                !registration.hasKey
                 || receipt.unknown == 0
                     && keys.answer(
                         registration, status < 300 ? body : nil, isReplay: isReplay, mustReplay: pending.mustReplay)
-            {
-                acknowledge(receipt.ids)
-            }
+            if isNews { acknowledge(receipt.ids) }
             isDone = receipt.ids.count == registration.contacts.count
             if isDone, isMeasured { tally.registrations.record(latency) }
         case .close(let contact):
@@ -158,7 +158,7 @@ final class Worker {
         if isMeasured { tally.errors[error, default: 0] += 1 }
     }
 
-    /// Notes contacts that are registered, which nobody was told before.
+    /// Notes contacts whose registration was acknowledged for the first time.
     private func acknowledge(_ ids: [Int64]) {
         for id in ids {
             if !tally.ledger.registered.insert(id) { tally.ledger.repeated += 1 }
@@ -245,7 +245,7 @@ final class Worker {
     private func finish() {
         watch?.cancel()
         alarm?.cancel()
-        keys.close()
+        tally.ledger.unknown += keys.close()
         tally.ledger.keys = keys.counts
         tally.unsent = schedule?.untaken(before: period.end.uptimeNanoseconds) ?? 0
         end.succeed(tally)
