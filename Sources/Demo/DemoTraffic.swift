@@ -52,6 +52,7 @@ struct DemoTraffic {
     private var generator: SplitMix64
     private var desk: Desk
     private var leads = LeadBook([])
+    private var writtenLeads: [LeadID: Lead] = [:]
     private var people = DemoPeople()
     private var waiting: Set<ContactID> = []
     private var contactsOfLead: [LeadID: [ContactID]] = [:]
@@ -179,7 +180,7 @@ struct DemoTraffic {
             .register(id, sourceID, priority: arrival.priority, preferring: isSticky ? lastOperator(of: leadID) : nil))
         contactsOfLead[leadID, default: []].append(id)
         var step = Step(time: time)
-        if leadID == newLead || lead.updatedAt == time { step.lead = (lead, leadID == newLead) }
+        if writtenLeads.updateValue(lead, forKey: leadID) != lead { step.lead = (lead, leadID == newLead) }
         let placement = desk.placements[id]!
         step.added = Contact(
             id: id, leadID: leadID, sourceID: sourceID, operatorID: placement.operatorID, status: .active,

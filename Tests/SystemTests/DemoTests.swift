@@ -95,6 +95,13 @@ extension System {
                         """
                     ),
                     (
+                        "leads of whom more became known",
+                        """
+                        SELECT count(*) > 10 FROM leads
+                        WHERE updated_at > created_at AND external_id IS NOT NULL AND email IS NOT NULL
+                        """
+                    ),
+                    (
                         "priorities",
                         "SELECT count(DISTINCT priority) = 10 AND count(*) FILTER (WHERE priority = 0) > 1000 FROM contacts"
                     ),
