@@ -98,6 +98,7 @@ public struct Demo: Sendable {
                 .int4Array(weights.map(\.weight)), .int4Array(weights.map { $0.maxLoad ?? 0 }), opening.parameter),
             DemoStatements.deleteOperator(.int8(Int64(workers.count))),
             DemoStatements.deleteSource(.int8(Int64(entrances.count))),
+            DemoStatements.play(),
         ])
 
         var traffic = DemoTraffic(
@@ -208,6 +209,16 @@ private enum DemoStatements {
         VALUES ($1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::text, $6::integer, \(time("$7")))
         """)
 
+    /// Tells the triggers on contacts that they are changed as by the lane, without a record of decisions.
+    static let play = Statement(unprepared: "SET LOCAL leads_crm.decision = 0")
+
+    /// Tells them why contacts are changed.
+    private static let note = Statement(
+        """
+        SELECT set_config('leads_crm.moved', $1::bigint[]::text, true),
+            set_config('leads_crm.causes', $2::text[]::text, true)
+        """)
+
     private static let updateContacts = Statement(
         """
         UPDATE contacts AS c SET operator_id = d.operator_id, status = d.status, updated_at = \(time("$4"))
@@ -227,10 +238,11 @@ private enum DemoStatements {
                     .text(lead.identity.email), .text(lead.name), step.time.parameter))
         }
         if !step.moved.isEmpty {
+            let ids = Parameter.int8Array(step.moved.map(\.id.rawValue))
+            queries.append(note(ids, .textArray(step.moved.map(\.cause.rawValue))))
             queries.append(
                 updateContacts(
-                    .int8Array(step.moved.map(\.id.rawValue)),
-                    .int8Array(step.moved.map(\.placement.operatorID?.rawValue)),
+                    ids, .int8Array(step.moved.map(\.placement.operatorID?.rawValue)),
                     .textArray(step.moved.map { ($0.placement.isActive ? ContactStatus.active : .closed).rawValue }),
                     step.time.parameter))
         }

@@ -24,7 +24,7 @@ struct DemoTraffic {
         /// Who takes no more contacts.
         var leaver: OperatorID?
         /// Contacts that were closed, or got another operator or none.
-        var moved: [(id: ContactID, placement: Desk.Placement)] = []
+        var moved: [(id: ContactID, placement: Desk.Placement, cause: ContactCause)] = []
     }
 
     /// What somebody does at the desk.
@@ -217,10 +217,10 @@ struct DemoTraffic {
     private mutating func carryOut(_ errand: Errand, at time: Timestamp) -> Step {
         switch errand {
         case .close(let contact):
-            return change(contact, at: time) { _ in .update(contact, isActive: false, operatorID: nil) }
-        case .requeue(let contact): return change(contact, at: time) { _ in .requeue(contact) }
+            return change(contact, .close, at: time) { _ in .update(contact, isActive: false, operatorID: nil) }
+        case .requeue(let contact): return change(contact, .requeue, at: time) { _ in .requeue(contact) }
         case .transfer(let contact):
-            return change(contact, at: time) { desk in
+            return change(contact, .transfer, at: time) { desk in
                 let placement = desk.placements[contact]!
                 let others = desk.shares[placement.sourceID]!.map(\.operatorID)
                     .filter { $0 != placement.operatorID && $0 != DemoDesk.leaver }
@@ -230,7 +230,7 @@ struct DemoTraffic {
         case .leave:
             let held = desk.placements.filter { $1.isActive && $1.operatorID == DemoDesk.leaver }.keys.sorted()
             var step = Step(time: time, leaver: DemoDesk.leaver)
-            move(desk.release(held, from: DemoDesk.leaver), in: &step)
+            move(desk.release(held, from: DemoDesk.leaver), .release, in: &step)
             return step
         }
     }
@@ -239,19 +239,19 @@ struct DemoTraffic {
     ///
     /// - Parameter change: `nil`: there is nothing to be done.
     private mutating func change(
-        _ contact: ContactID, at time: Timestamp, _ change: (Desk) -> Desk.Change?
+        _ contact: ContactID, _ cause: ContactCause, at time: Timestamp, _ change: (Desk) -> Desk.Change?
     ) -> Step {
         var step = Step(time: time)
         let before = desk.placements[contact]!
         guard before.isActive, before.operatorID != nil, let change = change(desk) else { return step }
         _ = desk.carryOut(change)
-        if desk.placements[contact] != before { move([contact], in: &step) }
+        if desk.placements[contact] != before { move([contact], cause, in: &step) }
         return step
     }
 
     /// Notes where contacts stand now that were changed.
-    private mutating func move(_ contacts: [ContactID], in step: inout Step) {
-        step.moved = contacts.map { ($0, desk.placements[$0]!) }
+    private mutating func move(_ contacts: [ContactID], _ cause: ContactCause, in step: inout Step) {
+        step.moved = contacts.map { ($0, desk.placements[$0]!, cause) }
         admit(into: &step)
         waiting.formUnion(step.moved.filter { $0.placement.isActive && $0.placement.operatorID == nil }.map(\.id))
     }
@@ -260,7 +260,7 @@ struct DemoTraffic {
     private mutating func admit(into step: inout Step) {
         for contact in waiting.sorted() where desk.placements[contact]!.operatorID != nil {
             waiting.remove(contact)
-            step.moved.append((contact, desk.placements[contact]!))
+            step.moved.append((contact, desk.placements[contact]!, .placeFreed))
             scheduleClosing(of: contact, after: step.time, atLeast: 60)
         }
     }

@@ -10,8 +10,8 @@ struct FillDemo: AsyncParsableCommand {
         discussion: """
             Operators, sources and weights, and the contacts of the last days as they would have come: more by day than by \
             night, a third from leads who return, most closed, some waiting. Sources have all strategies, one is sticky; some \
-            contacts come in a batch, some are requeued or transferred, and an operator leaves. A database that holds anything is left alone. \
-            Without a database URL it fills the private PostgreSQL in .leads-crm/ that serve uses.
+            contacts come in a batch, some are requeued or transferred, and an operator leaves. A database that holds \
+            anything is left alone. Without a database URL it fills the private PostgreSQL in .leads-crm/ that serve uses.
 
             EXIT STATUS: 0 filled, 1 nothing was changed, 64 wrong usage.
 

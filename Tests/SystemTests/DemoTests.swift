@@ -130,6 +130,16 @@ extension System {
                         """
                     ),
                     (
+                        "why each contact moved",
+                        """
+                        SELECT array_agg(DISTINCT cause ORDER BY cause)
+                                = ARRAY['close', 'place_freed', 'registered', 'release', 'requeue', 'transfer']
+                            AND count(actor) = 0 AND bool_and((cause = 'close') = (status = 'closed'))
+                            AND bool_and((cause = 'release') <= (contact_id IN (SELECT contact_id FROM moves WHERE last = 8)))
+                        FROM contact_events
+                        """
+                    ),
+                    (
                         "a deleted operator and source",
                         """
                         SELECT nextval('operators_id_seq') = 10 AND (SELECT max(id) = 8 FROM operators)
