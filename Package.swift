@@ -36,13 +36,16 @@ let package = Package(
         .target(name: "Postgres", dependencies: ["CLibpq"], swiftSettings: settings),
         .target(name: "SQLite", dependencies: ["CSQLite"], swiftSettings: settings),
         .target(name: "Model", swiftSettings: settings),
+        .target(
+            name: "Access", dependencies: ["Model", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: settings),
         .target(name: "Distribution", dependencies: ["Model"], swiftSettings: settings),
         .target(name: "Assignment", dependencies: ["Distribution", "Model"], swiftSettings: settings),
         .target(
             name: "Prometheus", dependencies: [.product(name: "CoreMetrics", package: "swift-metrics")],
             swiftSettings: settings),
         .target(
-            name: "Store", dependencies: ["Assignment", "Distribution", "Model", "Postgres"],
+            name: "Store", dependencies: ["Access", "Assignment", "Distribution", "Model", "Postgres"],
             exclude: ["sql/bench", "sql/login_roles.sql", "sql/reporting", "sql/schema.sql"],
             resources: [
                 .embedInCode("sql/migrations/0001_initial.sql"), .embedInCode("sql/migrations/0002_reporting.sql"),
@@ -58,13 +61,14 @@ let package = Package(
                 .embedInCode("sql/migrations/0012_strategies.sql"),
                 .embedInCode("sql/migrations/0013_deletes_and_statistics.sql"),
                 .embedInCode("sql/migrations/0014_history.sql"),
+                .embedInCode("sql/migrations/0015_keys.sql"),
                 .embedInCode("sql/roles.sql"),
             ],
             swiftSettings: settings),
         .target(
             name: "CRM",
             dependencies: [
-                "Assignment", "Model", "Postgres", "Prometheus", "Store",
+                "Access", "Assignment", "Distribution", "Model", "Postgres", "Prometheus", "Store",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -82,7 +86,7 @@ let package = Package(
         .target(
             name: "HTTPAPI",
             dependencies: [
-                "CRM", "Model", "Postgres", "Prometheus",
+                "Access", "CRM", "Model", "Postgres", "Prometheus",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -131,7 +135,7 @@ let package = Package(
         .executableTarget(
             name: "LeadsCRM",
             dependencies: [
-                "CMalloc", "CRM", "Demo", "Diagnosis", "EmbeddedPostgres", "HTTPAPI", "HTTPServer", "Import",
+                "Access", "CMalloc", "CRM", "Demo", "Diagnosis", "EmbeddedPostgres", "HTTPAPI", "HTTPServer", "Import",
                 "LoadTest",
                 "Model", "PlainHTTP", "Postgres", "Prometheus", "Store",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -159,6 +163,7 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
             path: "Tests/TestSupport", swiftSettings: settings),
+        .testTarget(name: "AccessTests", dependencies: ["Access", "Model"], swiftSettings: settings),
         .testTarget(name: "DistributionTests", dependencies: ["Distribution", "Model"], swiftSettings: settings),
         .testTarget(
             name: "PrometheusTests",

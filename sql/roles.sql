@@ -70,7 +70,8 @@ BEGIN
             ('SELECT, UPDATE', 'tally_progress'), ('SELECT', 'contact_steps'), ('SELECT', 'contact_tallies_now'),
             ('SELECT', 'assignment_tallies_now'), ('SELECT', 'operator_full_hours'),
             ('SELECT, INSERT, UPDATE, DELETE', 'operator_source_weights'),
-            ('SELECT, INSERT, DELETE', 'assignment_batches'), ('SELECT, INSERT, DELETE', 'assignment_decisions'), ('UPDATE', 'assignment_gate'),
+            ('SELECT, INSERT, DELETE', 'assignment_batches'), ('SELECT, INSERT, DELETE', 'assignment_decisions'),
+            ('SELECT, INSERT, DELETE', 'api_keys'), ('SELECT', 'api_keys_revision'), ('UPDATE', 'assignment_gate'),
             ('USAGE', 'contacts_id_seq'), ('USAGE', 'leads_id_seq')
         ) AS t (privileges, name)
         JOIN pg_class AS c ON c.oid = to_regclass('public.' || t.name)

@@ -38,6 +38,16 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION public.api_keys_changed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE public.api_keys_revision SET revision = revision + 1;
+    RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION public.contacts_deleted() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -203,6 +213,39 @@ BEGIN
               SCHEMA = TG_TABLE_SCHEMA;
 END
 $$;
+
+CREATE TABLE public.api_keys (
+    id text NOT NULL COLLATE pg_catalog."C",
+    hash bytea NOT NULL,
+    name text NOT NULL,
+    scopes text[] NOT NULL,
+    source_ids bigint[],
+    rate_limit integer,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    CONSTRAINT api_keys_hash_check CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT api_keys_id_check CHECK ((id ~ '^[0-9A-Za-z]{8}$'::text)),
+    CONSTRAINT api_keys_rate_limit_check CHECK ((rate_limit >= 1)),
+    CONSTRAINT api_keys_scopes_check CHECK (((scopes <@ ARRAY['register'::text, 'read'::text, 'operate'::text, 'metrics'::text, 'admin'::text]) AND (cardinality(scopes) > 0)))
+);
+
+COMMENT ON TABLE public.api_keys IS 'Keys to the API. To revoke one, delete its row: instances notice within seconds.';
+
+COMMENT ON COLUMN public.api_keys.id IS 'The part of the key that names it.';
+
+COMMENT ON COLUMN public.api_keys.hash IS 'SHA-256 of the whole key.';
+
+COMMENT ON COLUMN public.api_keys.scopes IS 'What it allows: register, read, operate, metrics, admin.';
+
+COMMENT ON COLUMN public.api_keys.source_ids IS 'The sources at which it registers contacts; NULL: all.';
+
+COMMENT ON COLUMN public.api_keys.rate_limit IS 'Requests a second, at each instance; NULL: without limit.';
+
+CREATE TABLE public.api_keys_revision (
+    revision bigint NOT NULL
+);
+
+COMMENT ON TABLE public.api_keys_revision IS 'One row, which changes with api_keys: instances look at it every two seconds.';
 
 CREATE TABLE public.assignment_batches (
     id uuid NOT NULL,
@@ -1102,6 +1145,9 @@ COMMENT ON COLUMN reporting.waiting_times.median_seconds IS 'How long half of th
 
 COMMENT ON COLUMN reporting.waiting_times.p90_seconds IS 'The same for nine of ten.';
 
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.assignment_batches
     ADD CONSTRAINT assignment_batches_pkey PRIMARY KEY (id);
 
@@ -1150,6 +1196,8 @@ ALTER TABLE ONLY public.sources
 ALTER TABLE ONLY public.sources
     ADD CONSTRAINT sources_pkey PRIMARY KEY (id);
 
+CREATE UNIQUE INDEX api_keys_revision_one_row ON public.api_keys_revision USING btree ((true));
+
 CREATE INDEX assignment_batches_created_at_idx ON public.assignment_batches USING btree (created_at);
 
 CREATE INDEX contact_events_contact_id_idx ON public.contact_events USING btree (contact_id, id);
@@ -1189,6 +1237,8 @@ CREATE UNIQUE INDEX leads_phone_key ON public.leads USING btree (phone) WHERE (p
 CREATE INDEX operator_source_weights_operator_id_idx ON public.operator_source_weights USING btree (operator_id, source_id);
 
 CREATE UNIQUE INDEX tally_progress_one_row ON public.tally_progress USING btree ((true));
+
+CREATE TRIGGER api_keys_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.api_keys FOR EACH STATEMENT EXECUTE FUNCTION public.api_keys_changed();
 
 CREATE TRIGGER contacts_deleted AFTER DELETE ON public.contacts REFERENCING OLD TABLE AS deleted FOR EACH STATEMENT EXECUTE FUNCTION public.contacts_deleted();
 
@@ -1241,6 +1291,8 @@ REVOKE ALL ON FUNCTION public.add_to_distribution_counts(source_ids bigint[], op
 
 REVOKE ALL ON FUNCTION public.add_to_loads(operator_ids bigint[], changes bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION public.api_keys_changed() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION public.contacts_deleted() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.contacts_inserted() FROM PUBLIC;
@@ -1256,6 +1308,10 @@ REVOKE ALL ON FUNCTION public.operators_note_fullness() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.operators_refuse_load_by_hand() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.operators_refuse_overload() FROM PUBLIC;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.api_keys TO leads_crm_service;
+
+GRANT SELECT ON TABLE public.api_keys_revision TO leads_crm_service;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.assignment_batches TO leads_crm_service;
 

@@ -32,6 +32,8 @@ public final class CRM: Service {
         public var idempotencyTime = Duration.seconds(24 * 60 * 60)
         /// How long it is kept how contacts were assigned.
         public var explanationTime = Duration.seconds(30 * 24 * 60 * 60)
+        /// Whether keys are asked for, so that they must be known.
+        public var watchesKeys = false
         /// Whether instances queue before their snapshot is taken. An optimisation, not the guarantee.
         public var usesGate = true
         /// How long the gate is waited for before whoever stands still behind it is thrown out.
@@ -46,7 +48,8 @@ public final class CRM: Service {
     private let writePool: ConnectionPool
     private let dispatcher: Dispatcher
     private let metrics: AssignmentMetrics
-    private let logger: Logger
+    let logger: Logger
+    let keyState = KeyState()
     private let isDraining = Atomic(false)
 
     /// Starts the threads. Nothing is connected before the first operation.
@@ -75,6 +78,11 @@ public final class CRM: Service {
                     .forgetDecisions(after: configuration.explanationTime), .rollUp,
                 ]
                 group.addTask { await Maintenance(crm: self, jobs: jobs, logger: self.logger).run() }
+                if configuration.watchesKeys {
+                    group.addTask {
+                        while (try? await Task.sleep(for: KeyState.interval)) != nil { await self.watchKeys() }
+                    }
+                }
                 group.addTask { await Sweep(crm: self, interval: self.configuration.sweepInterval).run() }
                 while (try? await Task.sleep(for: .milliseconds(20))) != nil {
                     dispatcher.expire()

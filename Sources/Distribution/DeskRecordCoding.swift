@@ -3,7 +3,7 @@ import Model
 extension DeskRecord {
     private static let version: UInt64 = 1
 
-    /// The record in few bytes: some six for each operator of a source, and four for each step.
+    /// The record in few bytes: some nine for each operator of a source, and four for each step.
     public var bytes: [UInt8] {
         var writer = CompactWriter()
         writer.write(Self.version)

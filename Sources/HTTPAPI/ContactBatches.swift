@@ -13,9 +13,10 @@ extension Route {
         """,
         errors: [], bodyLimit: 8 << 20,
         reads: {
-            $0.body(
+            let batch = $0.body(
                 ContactBatch.self,
                 example: ["contacts": [["source_id": 1, "lead_phone": "+79001234567"], ["source_id": 7]]])
+            return (entries: batch.entries(allowedTo: $0.caller), caller: $0.caller)
         },
         answers: Answer(
             success: Success(
@@ -31,7 +32,9 @@ extension Route {
         }
     ) { api, batch, idempotency in
         let contacts = batch.entries.enumerated().compactMap { index, entry in
-            (try? entry.get()).map { (contact: $0, idempotency: idempotency.map { entryKey($0.key, index) }) }
+            (try? entry.get()).map {
+                (contact: $0, idempotency: idempotency.map { entryKey($0.key, index, batch.caller) })
+            }
         }
         let results = try await api.crm.register(contacts)
         // It is the whole call's key.
@@ -50,12 +53,16 @@ extension Route {
             BatchAnswer(
                 results: batch.entries.map { entry in
                     entry.mapError { $0 }.flatMap { _ in registered.next()! }
-                }))
+                }, caller: batch.caller))
     }
 
-    private static func entryKey(_ key: IdempotencyKey, _ index: Int) -> Idempotency<ContactDetails> {
+    private static func entryKey(
+        _ key: IdempotencyKey, _ index: Int, _ caller: Caller
+    ) -> Idempotency<ContactDetails> {
         Idempotency(IdempotencyKey(key.key, entry: Int32(index) + 1, fingerprint: key.fingerprint)) { details in
-            KeptAnswer(Response.json(details, status: .created))
+            var json = JSONWriter()
+            details.writeRegistered(to: &json, for: caller)
+            return KeptAnswer(Response.json(json, status: .created))
         }
     }
 }
@@ -67,11 +74,24 @@ struct ContactBatch: JSONReadable {
     static let schemaName = "ContactBatch"
 
     init(_ fields: inout Fields) { entries = fields.entries("contacts", of: NewContact.self, in: 1...1000) }
+
+    /// The entries, where those fail at whose source the caller does not register.
+    func entries(allowedTo caller: Caller) -> [Result<NewContact, Refusal>] {
+        entries.map { entry in
+            entry.flatMap { contact in
+                Result { () throws(Refusal) in
+                    try caller.checkRegistration(at: contact.sourceID)
+                    return contact
+                }
+            }
+        }
+    }
 }
 
 /// What became of the entries of a call.
 struct BatchAnswer: JSONObject {
     let results: [Result<Answered<ContactDetails>, any Error>]
+    let caller: Caller
 
     /// Whether the call has changed nothing that an earlier one had not.
     var isReplay: Bool {
@@ -98,18 +118,21 @@ struct BatchAnswer: JSONObject {
             $0.results.count - $0.failed
         }
         visitor.member("failed", "How many are not.", ["minimum": 0]) { $0.failed }
-        visitor.member("results", "One for each entry, in their order.") { $0.results.map(Entry.init) }
+        visitor.member("results", "One for each entry, in their order.") { answer in
+            answer.results.map { Entry(result: $0, caller: answer.caller) }
+        }
     }
 
     struct Entry: JSONObject {
         let result: Result<Answered<ContactDetails>, any Error>
+        let caller: Caller
 
         static let schemaName = "ContactBatchEntry"
 
         static func visitMembers(_ visitor: inout some MemberVisitor<Self>) {
             visitor.member("status", "As the call for this contact alone would have.") { $0.status }
-            visitor.memberIfPresent("contact", "Of one that is registered.") {
-                (try? $0.result.get()).map(Contact.init)
+            visitor.memberIfPresent("contact", "Of one that is registered.") { entry in
+                (try? entry.result.get()).map { Contact(answered: $0, caller: entry.caller) }
             }
             visitor.memberIfPresent("error", "Of one that is not.") { $0.error }
         }
@@ -124,12 +147,13 @@ struct BatchAnswer: JSONObject {
     /// A contact, or the text that is kept of it.
     struct Contact: JSONEncodable {
         let answered: Answered<ContactDetails>
+        let caller: Caller
 
-        static var schema: Schema { ContactDetails.schema }
+        static var schema: Schema { ContactDetails.registeredSchema }
 
         func write(to json: inout JSONWriter) {
             switch answered {
-            case .fresh(let details): details.write(to: &json)
+            case .fresh(let details): details.writeRegistered(to: &json, for: caller)
             case .kept(let answer, _): json.bytes.append(contentsOf: answer.body.utf8)
             }
         }
@@ -139,7 +163,7 @@ struct BatchAnswer: JSONObject {
         let answer: ErrorAnswer
 
         static var schema: Schema {
-            let others = ErrorCode.allCases.filter { [404, 409, 500, 503].contains($0.meaning.status.code) }
+            let others = ErrorCode.allCases.filter { [403, 404, 409, 500, 503].contains($0.meaning.status.code) }
             return .any(of: [
                 ErrorBody<[Fault]>.schema(named: "ValidationError", codes: [.invalidRequest]),
                 ErrorBody<String>.schema(named: "EntryError", codes: others),

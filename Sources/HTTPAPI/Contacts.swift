@@ -15,23 +15,23 @@ extension RouteGroup {
                 """,
                 errors: [.sourceNotFound],
                 reads: {
-                    $0.body(
-                        NewContact.self,
-                        example: [
-                            "source_id": 1, "lead_phone": "+79001234567", "lead_name": "Петр Петров",
-                            "message": "Хочу узнать о продукте",
-                        ])
+                    (
+                        new: $0.body(
+                            NewContact.self,
+                            example: [
+                                "source_id": 1, "lead_phone": "+79001234567", "lead_name": "Петр Петров",
+                                "message": "Хочу узнать о продукте",
+                            ]), caller: $0.caller
+                    )
                 },
-                answers: .json(
-                    ContactDetails.self,
-                    "The contact, with the operator it was given to. Without one it waits.", status: .created,
-                    example: ContactDetails.example,
+                answers: .registered(
                     links: [
                         Link("get", to: "get_contact", "contact_id"),
                         Link("update", to: "update_contact", "contact_id"),
                     ] + ContactDetails.links)
-            ) { api, new, idempotency, completion in
-                api.crm.register(new, idempotency, completion: completion)
+            ) { api, input, idempotency, completion in
+                try input.caller.checkRegistration(at: input.new.sourceID)
+                api.crm.register(input.new, idempotency, completion: completion)
             },
             .registerContacts,
             Route(

@@ -13,6 +13,7 @@ public final class HTTPAPI: Sendable {
     let metrics: MetricsPage
     let documentation: Documentation
     private let allowedHosts: AllowedHosts
+    private let access: AccessControl
     private let logger: Logger
     private let requests: RequestMetrics
     private let router = Router(RouteGroup.all.flatMap { $0.routes })
@@ -23,12 +24,14 @@ public final class HTTPAPI: Sendable {
     ///   - version: The version of the service, as `/` tells it.
     ///   - documentation: The pages that explain the API.
     ///   - allowedHosts: The names under which it answers.
+    ///   - access: Whether keys are asked for. Then the CRM watches them.
     ///   - logger: Where requests are logged: those that fail for no fault of theirs as errors and warnings, others
     ///     for debugging.
     ///   - metrics: Where requests are timed, and what `/metrics` answers.
     public init(
         crm: CRM, version: String, documentation: Documentation = Documentation(),
-        allowedHosts: AllowedHosts = .any, logger: Logger, metrics: MetricsPage = MetricsPage()
+        allowedHosts: AllowedHosts = .any, access: AccessPolicy = .off, logger: Logger,
+        metrics: MetricsPage = MetricsPage()
     ) {
         self.crm = crm
         self.version = version
@@ -37,6 +40,7 @@ public final class HTTPAPI: Sendable {
         self.logger = logger
         self.metrics = metrics
         requests = RequestMetrics(metrics.registry)
+        self.access = AccessControl(access, crm: crm, metrics: metrics.registry)
         description = ByteBuffer(bytes: Description.document(version: version))
     }
 
@@ -51,15 +55,20 @@ public final class HTTPAPI: Sendable {
     /// The route of a request, with the parameters in its path.
     ///
     /// - Throws: ``Refusal``.
-    fileprivate func route(_ request: Request, _ found: inout Route?) throws(Refusal) -> [PathTemplate.Parameter] {
-        guard request.targetSize <= Input.maximumTargetSize else { throw .targetTooLong }
-        guard let path = percentDecoded(request.path) else { throw .malformedTarget }
+    fileprivate func route(
+        _ request: Request, _ found: inout Route?, _ caller: inout Caller
+    ) throws -> [PathTemplate.Parameter] {
+        guard request.targetSize <= Input.maximumTargetSize else { throw Refusal.targetTooLong }
+        guard let path = percentDecoded(request.path) else { throw Refusal.malformedTarget }
         // An encoded slash is no separator (RFC 3986, section 2.2), and no name here has a slash.
-        guard path.utf8.count(where: isSlash) == request.path.utf8.count(where: isSlash) else { throw .notFound }
+        guard path.utf8.count(where: isSlash) == request.path.utf8.count(where: isSlash) else {
+            throw Refusal.notFound
+        }
         let (route, parameters) = try router.route(request.method == .head ? .get : request.method, path)
         found = route
-        guard route.isProbe || allowedHosts.contains(request.authority) else { throw .hostNotAllowed }
-        guard route.isReading || !request.isCrossSite else { throw .crossSite }
+        guard route.isProbe || allowedHosts.contains(request.authority) else { throw Refusal.hostNotAllowed }
+        guard route.isReading || !request.isCrossSite else { throw Refusal.crossSite }
+        caller = try access.caller(of: request, for: route.scope)
         return parameters
     }
 
@@ -68,6 +77,7 @@ public final class HTTPAPI: Sendable {
     /// Gives an answer what all have, times it and logs it.
     fileprivate func complete(_ response: inout Response, of exchange: Exchange, failure: (any Error)?) {
         response.headers[.requestID] = exchange.identity.requestID
+        if let quota = exchange.caller.quota { response.headers.tell(quota) }
         response.restrictBrowsers()
         let duration = ContinuousClock.now - exchange.start
         requests.record(exchange.request.method, exchange.route, response.status, duration)
@@ -108,6 +118,7 @@ public final class Exchange: Sendable {
     fileprivate let identity: RequestIdentity
     fileprivate let start = ContinuousClock.now
     fileprivate let route: Route?
+    fileprivate let caller: Caller
     private let parameters: [PathTemplate.Parameter]
     private let refusal: (any Error)?
     private let api: HTTPAPI
@@ -117,14 +128,16 @@ public final class Exchange: Sendable {
         self.api = api
         identity = RequestIdentity(request.headers)
         var route: Route?
-        do throws(Refusal) {
-            parameters = try api.route(request, &route)
+        var caller = Caller()
+        do {
+            parameters = try api.route(request, &route, &caller)
             refusal = nil
         } catch {
             parameters = []
             refusal = error
         }
         self.route = route
+        self.caller = caller
     }
 
     /// Whether the body changes nothing of the answer.
@@ -141,7 +154,7 @@ public final class Exchange: Sendable {
     ) {
         do {
             if let refusal { throw refusal }
-            switch try route!.work(for: request, body: body, with: parameters, by: api) {
+            switch try route!.work(for: request, from: caller, body: body, with: parameters, by: api) {
             case .done(let response): reply(self.response(.success(response)))
             case .command(let start):
                 try start { result in eventLoop.execute { reply(self.response(result.map { $0() })) } }

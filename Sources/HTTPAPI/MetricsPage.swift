@@ -13,7 +13,7 @@ public import Prometheus
 /// What `/metrics` tells.
 public struct MetricsPage: Sendable {
     /// Everything that the service records through swift-metrics.
-    public static let families = AssignmentMetrics.families + [RequestMetrics.family]
+    public static let families = AssignmentMetrics.families + [RequestMetrics.family, AccessControl.family]
 
     let registry: PrometheusRegistry
     /// The most operators that are told one by one.

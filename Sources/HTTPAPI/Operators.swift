@@ -109,7 +109,7 @@ struct ReleaseRequest: JSONReadable {
 
     init(_ fields: inout Fields) {
         contacts = fields.optional(
-            "contact_ids", .list(of: .id(), upTo: 10_000),
+            "contact_ids", .list(of: .id(), in: 0...10_000),
             "Only these; those that the operator does not hold are passed over. Without it all active contacts.")
     }
 }

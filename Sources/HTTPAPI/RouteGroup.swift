@@ -11,5 +11,5 @@ struct RouteGroup: Sendable {
     }
 
     /// Everything that the API answers. `GET` includes `HEAD`.
-    static let all = [operators, sources, contacts, leads, queue, statistics, service]
+    static let all = [operators, sources, contacts, leads, queue, statistics, keys, service]
 }

@@ -208,7 +208,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     private func begin(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
-        guard let head = RequestHead(head) else { return refuse(.malformedRequest, context: context) }
+        guard let head = RequestHead(head, from: context.remoteAddress?.ipAddress) else {
+            return refuse(.malformedRequest, context: context)
+        }
         let exchange = shared.responder.receive(head.request)
         state = .receiving(head, exchange)
         endsAfterAnswer = endsAfterAnswer || !head.keepsAlive

@@ -21,7 +21,9 @@ struct RequestHead {
 
     /// `nil` if it can be understood in more than one way, as by a proxy and by us, or not at all (RFC 9112, sections 3.2,
     /// 6.1 and 6.3).
-    init?(_ head: HTTPRequestHead) {
+    ///
+    /// - Parameter peer: The address that it came from, if it has one.
+    init?(_ head: HTTPRequestHead, from peer: String? = nil) {
         let isCurrent = head.version == .http1_1
         guard isCurrent || head.version == .http1_0, Self.isTarget(head.uri) else { return nil }
         guard let method = HTTPRequest.Method(rawValue: head.method.rawValue) else { return nil }
@@ -36,7 +38,7 @@ struct RequestHead {
         length = lengths.first.flatMap(Self.number)
         guard length != nil || lengths.isEmpty else { return nil }
         isChunked = !codings.isEmpty
-        request = Request(method: method, target: head.uri, headers: headers)
+        request = Request(method: method, target: head.uri, headers: headers, peer: peer)
         version = head.version
         expectsContinue = isCurrent && headers[.expect]?.lowercased() == "100-continue"
         keepsAlive = head.isKeepAlive && method != .connect && headers.values(of: .upgrade).isEmpty

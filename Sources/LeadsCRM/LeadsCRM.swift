@@ -23,7 +23,7 @@ struct LeadsCRM: AsyncParsableCommand {
         version: version,
         subcommands: [
             Serve.self, Migrate.self, CheckCounters.self, PrintReport.self, ImportSQLite.self, Doctor.self,
-            RunLoadTest.self, FillDemo.self,
+            RunLoadTest.self, FillDemo.self, Keys.self,
         ])
 
     static func main() async {

@@ -41,6 +41,11 @@ enum ListeningPlace {
         }
     }
 
+    /// Whether nobody reaches it from elsewhere but through a proxy.
+    var isLocal: Bool {
+        if case .unixSocket = self { true } else { allowedHosts == .loopback }
+    }
+
     /// Makes sure that no other instance loses its socket to this one.
     ///
     /// - Throws: ``AddressRefused``.

@@ -30,6 +30,7 @@ struct Migrate: AsyncParsableCommand {
                 return
             }
             let applied = try Migrations.migrate(&connection, to: to)
+            if to == nil { try settings.addAdminKey(&connection) }
             print(applied.isEmpty ? "up to date" : "applied \(applied.map(String.init).joined(separator: ", "))")
         }
     }

@@ -1,3 +1,4 @@
+import Access
 import ArgumentParser
 import CMalloc
 import CRM
@@ -67,7 +68,10 @@ struct Serve: AsyncParsableCommand {
         _ database: DatabaseOptions.Database, _ documentation: Documentation, host: String, port: Int
     ) async throws {
         let logger = Logger(label: "leads-crm")
-        let configuration = try settings.crm(url: database.url)
+        var configuration = try settings.crm(url: database.url)
+        let place = ListeningPlace(host: host, port: port)
+        let access = try settings.auth.value().policy(at: place)
+        configuration.watchesKeys = access != .off
         let delay = try settings.shutdownDelay.value()
         var migrating = configuration.connection
         migrating.url = database.ownerURL
@@ -76,11 +80,12 @@ struct Serve: AsyncParsableCommand {
         let registry = PrometheusRegistry(MetricsPage.families + HTTPServer.families)
         MetricsSystem.bootstrap(registry)
         let crm = CRM(configuration, logger: logger)
-        let place = ListeningPlace(host: host, port: port)
         let api = HTTPAPI(
             crm: crm, version: version, documentation: documentation,
-            allowedHosts: try settings.allowedHosts.value() ?? place.allowedHosts, logger: logger,
+            allowedHosts: try settings.allowedHosts.value() ?? place.allowedHosts, access: access, logger: logger,
             metrics: MetricsPage(registry, operatorLimit: try settings.metricsPerOperator.value()))
+        if access != .off { await crm.watchKeys() }
+        if access == .on, try crm.keyRing().isEmpty { throw NoKeys(place: place) }
         try await place.prepare()
         let server = HTTPServer(api, at: place.address, limits: try settings.serverLimits(), logger: logger) {
             channel in
@@ -139,6 +144,7 @@ struct Serve: AsyncParsableCommand {
             do {
                 var connection = try Connection(configuration)
                 let applied = try Migrations.migrate(&connection)
+                try settings.addAdminKey(&connection)
                 if !applied.isEmpty { logger.info("migrated to version \(applied.last!)") }
                 return
             } catch PostgresError.connectionLost(let reason) {
@@ -146,6 +152,29 @@ struct Serve: AsyncParsableCommand {
                 logger.warning("waiting up to 30 s for PostgreSQL: \(reason)")
                 try await Task.sleep(for: .seconds(1))
             }
+        }
+    }
+}
+
+/// The error that calls need keys, and there are none.
+private struct NoKeys: Error, CustomStringConvertible {
+    let place: ListeningPlace
+
+    var description: String {
+        """
+        Calls need a key here (listening on \(place); AUTH), and there is none.
+          → leads-crm keys create --name admin --scope admin
+        """
+    }
+}
+
+extension AuthMode {
+    fileprivate func policy(at place: ListeningPlace) -> AccessPolicy {
+        switch self {
+        case .auto: place.isLocal ? .off : .on
+        case .on: .on
+        case .warn: .warn
+        case .off: .off
         }
     }
 }

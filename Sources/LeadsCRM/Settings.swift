@@ -1,9 +1,12 @@
+import Access
 import ArgumentParser
 import CRM
 import HTTPAPI
 import HTTPServer
 import Logging
+import Model
 import Postgres
+import Store
 
 #if canImport(Glibc)
     import Glibc
@@ -12,6 +15,11 @@ import Postgres
 #else
     import Darwin
 #endif
+
+/// Whether keys are asked for, as it is set.
+enum AuthMode: String {
+    case auto, on, warn, off
+}
 
 /// What can be set by the environment, in the order in which help and README list it.
 struct Settings {
@@ -35,6 +43,17 @@ struct Settings {
         but not `/health`, `/livez` and `/readyz`
         """
     ) { AllowedHosts($0) }
+    let auth = Setting<AuthMode>(
+        "AUTH", default: .auto, shownDefault: "`auto`", mustBe: "auto, on, warn or off",
+        """
+        whether calls need a key: `on`, `off`, `warn` (calls without one are served and counted), `auto`: off when listening \
+        on loopback or a socket alone, else on
+        """
+    ) { AuthMode(rawValue: $0.lowercased()) }
+    let adminKey = Setting<KeyText?>(
+        "ADMIN_KEY", shownDefault: "", mustBe: "a key as leads-crm keys new prints it",
+        "a key that allows all, made by `leads-crm keys new`; added by `serve` and `migrate` if it is not there"
+    ) { KeyText($0) }
     let databasePool = Setting<Int>(
         "DATABASE_POOL", default: instance.poolSize, in: 1...1000,
         "connections of an instance for reads; it has two more, for assignments and for other writes")
@@ -124,6 +143,14 @@ struct Settings {
     }
 
     /// The configuration of an instance that uses a database.
+    /// Adds the key of `ADMIN_KEY`, if there is one and it is not there.
+    func addAdminKey(_ connection: inout Connection) throws {
+        guard let text = try adminKey.value() else { return }
+        let known = try Fetch<APIKey>.all().run(on: &connection)
+        if known.contains(where: { $0.id == text.id }) { return }
+        _ = try Fetch<APIKey>.add(NewAPIKey(name: "ADMIN_KEY", scopes: [.admin]), text).run(on: &connection)
+    }
+
     func crm(url: String) throws -> CRM.Configuration {
         var configuration = CRM.Configuration(
             connection: ConnectionConfiguration(url: url, preparesStatements: try preparedStatements.value()))

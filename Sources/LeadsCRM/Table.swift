@@ -126,7 +126,7 @@ extension String {
 }
 
 /// The text with its control characters escaped: clients may have written some that move a terminal's cursor.
-private func printable(_ text: String) -> String {
+func printable(_ text: String) -> String {
     text.unicodeScalars.map {
         $0.properties.generalCategory == .control ? $0.escaped(asASCII: false) : String($0)
     }.joined()

@@ -6,6 +6,8 @@ public enum CRMError: Error, Sendable, Equatable {
     case contactNotFound(ContactID)
     /// The operator has no weight at the source.
     case weightNotFound(OperatorID, SourceID)
+    /// No key has this id.
+    case keyNotFound(String)
     case sourceNameTaken(String)
     /// The key of a request was another request's.
     case idempotencyKeyReused

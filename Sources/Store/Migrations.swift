@@ -44,6 +44,7 @@ public enum Migrations {
         Migration(12, "strategies", PackageResources._012_strategies_sql),
         Migration(13, "deletes_and_statistics", PackageResources._013_deletes_and_statistics_sql),
         Migration(14, "history", PackageResources._014_history_sql),
+        Migration(15, "keys", PackageResources._015_keys_sql),
     ]
 
     /// A migration and whether the database has it.

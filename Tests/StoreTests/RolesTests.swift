@@ -227,7 +227,7 @@ import Testing
                 #expect(try Migrations.migrate(&connection) == Migrations.all.map(\.version))
                 try await fill(psql)
                 let definers = "SELECT count(*) FROM pg_proc WHERE prosecdef AND proowner = '\(role)'::regrole"
-                #expect(try await psql.number(definers) == 5)
+                #expect(try await psql.number(definers) == 6)
                 // In a cluster that has the roles, whoever migrates gives them their rights.
                 #expect(try await Psql(database.serviceURL).number("SELECT count(*) FROM contacts") == 1)
                 try await psql.query("ALTER DATABASE \(name) OWNER TO leads_crm")

@@ -6,6 +6,14 @@ import NIOCore
 struct Answer<Output>: Sendable {
     let success: Success
     let respond: @Sendable (Output) -> Response
+    /// What somebody gets who may not read what is stored; `nil`: the same.
+    var respondBriefly: (@Sendable (Output) -> Response)?
+
+    /// As a caller gets it.
+    func seen(by caller: Caller) -> Self {
+        guard !caller.mayRead, let respondBriefly else { return self }
+        return Self(success: success, respond: respondBriefly)
+    }
 
     static func json(
         _: Output.Type, _ words: String, status: HTTPResponse.Status = .ok, example: JSON, links: [Link] = []

@@ -105,8 +105,10 @@ extension Conversion where Value == Int32 {
 
 extension Conversion {
     /// A list of single values.
-    static func list<Element>(of element: Conversion<Element>, upTo limit: Int) -> Self where Value == [Element] {
-        let elements = Conversion<[JSON]>.elements(element.schema(), in: 0...limit)
+    static func list<Element>(
+        of element: Conversion<Element>, in range: ClosedRange<Int>
+    ) -> Self where Value == [Element] {
+        let elements = Conversion<[JSON]>.elements(element.schema(), in: range)
         return Self(placeholder: [], schema: elements.schema) { json throws(Misfit) in
             var values: [Element] = []
             for json in try elements.convert(json) { values.append(try element.convert(json)) }

@@ -35,10 +35,19 @@ struct Description {
                 "description": .string(Self.introduction),
             ],
             "servers": [["url": "/", "description": "The service that serves this description."]],
-            "security": [],
+            // One or the other: whether a key is asked for is a setting.
+            "security": [["key": []], [:]],
             "tags": .array(groups.map { ["name": .string($0.name), "description": .string($0.words)] }),
             "paths": paths,
-            "components": components.json,
+            "components": components.json.merging([
+                "securitySchemes": [
+                    "key": [
+                        "type": "http", "scheme": "bearer", "bearerFormat": "lcrm_…",
+                        "description":
+                            "A key as `POST /api/v1/keys` or `leads-crm keys create` makes it, where `AUTH` is on.",
+                    ]
+                ]
+            ]),
         ]
     }
 
@@ -58,6 +67,7 @@ struct Description {
             "tags": [.string(group.name)], "operationId": .string(route.operationID),
             "summary": .string(route.summary),
         ]
+        if route.scope == nil { operation = operation.merging(["security": []]) }
         if let words = route.words { operation = operation.merging(["description": .string(words)]) }
         let parameters = (route.parameters + (route.takesKey ? [.idempotencyKey] : []) + [.requestID]).map {
             parameter in

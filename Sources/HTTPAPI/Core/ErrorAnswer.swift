@@ -15,6 +15,12 @@ enum Refusal: Error, Equatable {
     case targetTooLong
     case unsupportedMediaType
     case idempotencyKeyInvalid
+    /// No key, or none that is good.
+    case unauthorized
+    /// The key does not allow it.
+    case forbidden(String)
+    /// Too much of it for now; in so many seconds again.
+    case rateLimited(wait: Int)
     case invalid([Fault])
     /// A body that names another source than the path.
     case differentSource(inBody: SourceID, inPath: SourceID)
@@ -60,6 +66,13 @@ struct ErrorAnswer {
         case .targetTooLong: self.init(code: .uriTooLong)
         case .unsupportedMediaType: self.init(code: .unsupportedMediaType)
         case .idempotencyKeyInvalid: self.init(code: .idempotencyKeyInvalid)
+        case .unauthorized:
+            self.init(code: .unauthorized)
+            headers[.wwwAuthenticate] = "Bearer realm=\"leads-crm\""
+        case .forbidden(let reason): self.init(code: .forbidden, reason)
+        case .rateLimited(let wait):
+            self.init(code: .rateLimited)
+            headers[.retryAfter] = String(max(1, wait))
         case .invalid(let faults):
             self.init(code: .invalidRequest)
             self.faults = faults
@@ -76,6 +89,7 @@ struct ErrorAnswer {
         case .contactNotFound(let id): self.init(code: .contactNotFound, "Contact \(id) not found")
         case .weightNotFound(let operatorID, let sourceID):
             self.init(code: .weightNotFound, "Operator \(operatorID) has no weight at source \(sourceID)")
+        case .keyNotFound(let id): self.init(code: .keyNotFound, "Key '\(id)' not found")
         case .sourceNameTaken(let name): self.init(code: .sourceNameTaken, "Source with name '\(name)' already exists")
         case .operatorInactive(let id): self.init(code: .operatorInactive, "Operator \(id) is not active")
         case .operatorFull(let id): self.init(code: .operatorFull, "Operator \(id) has no room for another contact")

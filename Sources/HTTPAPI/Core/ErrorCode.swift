@@ -10,6 +10,8 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     case sourceMismatch = "source_mismatch"
     case sourceNameTaken = "source_name_taken"
     case idempotencyKeyInvalid = "idempotency_key_invalid"
+    case unauthorized
+    case forbidden
     case crossSite = "cross_site"
     case notFound = "not_found"
     case operatorNotFound = "operator_not_found"
@@ -17,6 +19,7 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     case contactNotFound = "contact_not_found"
     case leadNotFound = "lead_not_found"
     case weightNotFound = "weight_not_found"
+    case keyNotFound = "key_not_found"
     case methodNotAllowed = "method_not_allowed"
     case operatorInactive = "operator_inactive"
     case operatorFull = "operator_full"
@@ -33,6 +36,7 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     case hostNotAllowed = "host_not_allowed"
     case invalidRequest = "invalid_request"
     case idempotencyKeyReused = "idempotency_key_reused"
+    case rateLimited = "rate_limited"
     case internalError = "internal_error"
     case tooManyConnections = "too_many_connections"
     case queueFull = "queue_full"
@@ -92,6 +96,16 @@ public enum ErrorCode: String, CaseIterable, Sendable {
                 status: .badRequest, detail: "Idempotency-Key must be 1 to 255 visible ASCII characters",
                 whatHappened: "`Idempotency-Key` is empty, too long, there twice, or has other characters.",
                 whatToDo: "Send a UUID, for example, bare or in quotation marks.")
+        case .unauthorized:
+            Meaning(
+                status: .unauthorized, detail: "A key is needed: Authorization: Bearer lcrm_…",
+                whatHappened: "There is no key, or it is misspelt, revoked, or its time is over (`AUTH`).",
+                whatToDo: "Send `Authorization: Bearer` with a key. `leads-crm keys create` makes one.")
+        case .forbidden:
+            Meaning(
+                status: .forbidden, detail: "The key does not have the scope register",
+                whatHappened: "The key is good, and does not allow this: another scope is needed, or another source.",
+                whatToDo: "Use a key with the scope that the answer names.")
         case .crossSite:
             Meaning(
                 status: .forbidden, detail: "A page of another site may not change anything here",
@@ -124,6 +138,10 @@ public enum ErrorCode: String, CaseIterable, Sendable {
                 status: .notFound, detail: "Operator 7 has no weight at source 1",
                 whatHappened: "The operator does not take contacts of this source.",
                 whatToDo: "Take an operator from `GET /api/v1/sources/{id}/distribution`.")
+        case .keyNotFound:
+            Meaning(
+                status: .notFound, detail: "Key 'a1B2c3D4' not found", whatHappened: "No key has this id.",
+                whatToDo: "Take an id from `GET /api/v1/keys`.")
         case .methodNotAllowed:
             Meaning(
                 status: .methodNotAllowed, detail: "Method Not Allowed",
@@ -219,6 +237,13 @@ public enum ErrorCode: String, CaseIterable, Sendable {
                 status: .unprocessableContent, detail: "The Idempotency-Key was used for another request",
                 whatHappened: "An earlier request with this key had another method, path or body.",
                 whatToDo: "Take a new key for each request that is not a repetition.")
+        case .rateLimited:
+            Meaning(
+                status: .tooManyRequests, detail: "Too many requests; try again",
+                whatHappened: """
+                    The key has a `rate_limit`, in requests a second at each instance. Or too many bad keys came from this address.
+                    """,
+                whatToDo: "Send it again after `Retry-After` seconds, and more slowly: `RateLimit` says what is left.")
         case .internalError:
             Meaning(
                 status: .internalServerError, detail: "Internal Server Error",

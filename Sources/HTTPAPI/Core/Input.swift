@@ -21,6 +21,7 @@ struct Input {
 
     /// `nil` while describing.
     private let request: Request?
+    let caller: Caller
     private let pathParameters: [PathTemplate.Parameter]
     private let query: [QueryItem]
     private let bytes: ByteBuffer
@@ -34,6 +35,7 @@ struct Input {
     /// Describes what is read of it.
     init() {
         request = nil
+        caller = Caller()
         pathParameters = []
         query = []
         bytes = ByteBuffer()
@@ -42,9 +44,11 @@ struct Input {
 
     /// - Throws: ``Refusal`` if the query is malformed or the body cannot be read as JSON.
     init(
-        _ request: Request, body: ByteBuffer, for route: Route, parameters: [PathTemplate.Parameter]
+        _ request: Request, from caller: Caller = Caller(), body: ByteBuffer, for route: Route,
+        parameters: [PathTemplate.Parameter]
     ) throws {
         self.request = request
+        self.caller = caller
         pathParameters = parameters
         query = try QueryItem.items(of: request.query)
         bytes = body
@@ -74,7 +78,7 @@ struct Input {
     /// - Throws: ``Refusal/idempotencyKeyInvalid``.
     func key() throws(Refusal) -> IdempotencyKey? {
         guard let request else { return nil }
-        return try IdempotencyKey(request, body: bytes)
+        return try IdempotencyKey(request, from: caller, body: bytes)
     }
 
     /// A parameter of the path.

@@ -11,12 +11,16 @@ public struct Request: Sendable {
     /// The name by which the client calls the service.
     let authority: String?
     public let headers: HeaderFields
+    /// The address that it came from, if it has one.
+    let peer: String?
 
     /// - Parameters:
     ///   - target: Path and query, or an absolute URL, whose authority then counts in place of `Host` (RFC 9112,
     ///     section 3.2.2).
-    public init(method: HTTPRequest.Method, target: String, headers: HeaderFields) {
+    ///   - peer: The address that it came from, if it has one.
+    public init(method: HTTPRequest.Method, target: String, headers: HeaderFields, peer: String? = nil) {
         self.method = method
+        self.peer = peer
         self.headers = headers
         targetSize = target.utf8.count
         var rest = target[...]

@@ -3,20 +3,9 @@ import HTTPTypes
 import Model
 import NIOCore
 
-/// Who may call an operation: whose key has this scope.
-enum Scope: Sendable {
-    /// Registers contacts.
-    case register
-    /// Reads what is stored.
-    case read
-    /// Reads, and changes contacts.
-    case operate
-    /// Reads the metrics.
-    case metrics
-    /// May do all.
-    case admin
-    /// Everybody, without a key.
-    case `public`
+extension Scope? {
+    /// Everybody may call it, without a key.
+    static var `public`: Self { nil }
 }
 
 /// One operation of the API: method, path, who may call it, what it reads, what it answers, and its words.
@@ -25,7 +14,8 @@ final class Route: Sendable {
     let path: PathTemplate
     /// The `operationId` in the description of the API.
     let operationID: String
-    let scope: Scope
+    /// What a key must allow; `nil`: none is asked for.
+    let scope: Scope?
     /// Whether load balancers and the like ask it by an address, whatever the service is called. It tells nothing.
     let isProbe: Bool
     let summary: String
@@ -37,6 +27,8 @@ final class Route: Sendable {
     let success: Success
     /// The errors that only this operation and some others have.
     private let ownErrors: [ErrorCode]
+    /// Whether an `Idempotency-Key` makes it count once.
+    let takesKey: Bool
     private let handler: @Sendable (HTTPAPI, inout Input, Route) throws -> Work
 
     /// What is to be done for a request that was read without fault.
@@ -54,7 +46,7 @@ final class Route: Sendable {
     ///   - answers: What a success is.
     ///   - handle: Does it, with what was read without fault.
     convenience init<Value: Sendable, Output: Sendable>(
-        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope, isProbe: Bool = false,
+        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope?, isProbe: Bool = false,
         _ summary: String, _ words: String? = nil, errors: [ErrorCode] = [],
         reads: @escaping @Sendable (inout Input) -> Value, answers: Answer<Output>,
         handle: @escaping @Sendable (HTTPAPI, Value) async throws -> Output
@@ -62,7 +54,7 @@ final class Route: Sendable {
         self.init(
             method, path, operationID, scope: scope, isProbe: isProbe, summary, words, errors: errors, reads: reads,
             success: answers.success
-        ) { api, value, _ in
+        ) { api, value, _, _ in
             .task { answers.respond(try await handle(api, value)) }
         }
     }
@@ -71,22 +63,22 @@ final class Route: Sendable {
     ///
     /// - Parameter handle: Does it, with what was read without fault, and with a key if the request has one.
     convenience init<Value: Sendable, Output: Sendable>(
-        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope,
+        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope?,
         _ summary: String, _ words: String? = nil, errors: [ErrorCode] = [], bodyLimit: Int = Input.maximumBodySize,
         reads: @escaping @Sendable (inout Input) -> Value, answers: Answer<Output>,
         handleOnce: @escaping @Sendable (HTTPAPI, Value, Idempotency<Output>?) async throws -> Answered<Output>
     ) {
         self.init(
             method, path, operationID, scope: scope, isProbe: false, summary, words, errors: errors,
-            bodyLimit: bodyLimit, reads: reads, success: answers.success
-        ) { api, value, key in
+            bodyLimit: bodyLimit, takesKey: method == .post, reads: reads, success: answers.success
+        ) { api, value, key, _ in
             .task { answers.response(to: try await handleOnce(api, value, answers.idempotency(key))) }
         }
     }
 
     /// An operation that waits for nothing.
     convenience init<Value: Sendable, Output: Sendable>(
-        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope, isProbe: Bool = false,
+        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope?, isProbe: Bool = false,
         _ summary: String, _ words: String? = nil, errors: [ErrorCode] = [],
         reads: @escaping @Sendable (inout Input) -> Value, answers: Answer<Output>,
         handle: @escaping @Sendable (HTTPAPI, Value) throws -> Output
@@ -94,7 +86,7 @@ final class Route: Sendable {
         self.init(
             method, path, operationID, scope: scope, isProbe: isProbe, summary, words, errors: errors, reads: reads,
             success: answers.success
-        ) { api, value, _ in
+        ) { api, value, _, _ in
             .done(answers.respond(try handle(api, value)))
         }
     }
@@ -103,7 +95,7 @@ final class Route: Sendable {
     ///
     /// - Parameter command: Hands it over, with what was read without fault, and with a key if the request has one.
     convenience init<Value: Sendable, Output: Sendable>(
-        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope,
+        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope?,
         _ summary: String, _ words: String? = nil, errors: [ErrorCode] = [],
         reads: @escaping @Sendable (inout Input) -> Value, answers: Answer<Output>,
         command:
@@ -112,10 +104,11 @@ final class Route: Sendable {
             ) throws -> Void
     ) {
         self.init(
-            method, path, operationID, scope: scope, isProbe: false, summary, words, errors: errors, reads: reads,
-            success: answers.success
-        ) { api, value, key in
-            .command { completion in
+            method, path, operationID, scope: scope, isProbe: false, summary, words, errors: errors,
+            takesKey: method == .post, reads: reads, success: answers.success
+        ) { api, value, key, caller in
+            let answers = answers.seen(by: caller)
+            return .command { completion in
                 try command(api, value, answers.idempotency(key)) { result in
                     completion(result.map { answered in { answers.response(to: answered) } })
                 }
@@ -124,10 +117,10 @@ final class Route: Sendable {
     }
 
     private init<Value>(
-        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope, isProbe: Bool,
+        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope?, isProbe: Bool,
         _ summary: String, _ words: String?, errors: [ErrorCode], bodyLimit: Int = Input.maximumBodySize,
-        reads: @escaping @Sendable (inout Input) -> Value, success: Success,
-        work: @escaping @Sendable (HTTPAPI, Value, IdempotencyKey?) throws -> Work
+        takesKey: Bool = false, reads: @escaping @Sendable (inout Input) -> Value, success: Success,
+        work: @escaping @Sendable (HTTPAPI, Value, IdempotencyKey?, Caller) throws -> Work
     ) {
         self.method = method
         self.path = path
@@ -141,19 +134,20 @@ final class Route: Sendable {
         parameters = input.parameters
         body = input.body
         self.bodyLimit = bodyLimit
+        self.takesKey = takesKey
         self.success = success
         ownErrors = errors
         handler = { api, input, route in
             let key = route.takesKey ? try input.key() : nil
             let value = reads(&input)
             try input.check(for: route)
-            return try work(api, value, key)
+            return try work(api, value, key, input.caller)
         }
     }
 
     /// An operation that reads nothing.
     convenience init<Output: Sendable>(
-        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope, isProbe: Bool = false,
+        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope?, isProbe: Bool = false,
         _ summary: String, _ words: String? = nil, errors: [ErrorCode] = [], answers: Answer<Output>,
         handle: @escaping @Sendable (HTTPAPI) async throws -> Output
     ) {
@@ -164,7 +158,7 @@ final class Route: Sendable {
 
     /// An operation that reads nothing and waits for nothing.
     convenience init<Output: Sendable>(
-        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope, isProbe: Bool = false,
+        _ method: HTTPRequest.Method, _ path: PathTemplate, _ operationID: String, scope: Scope?, isProbe: Bool = false,
         _ summary: String, _ words: String? = nil, errors: [ErrorCode] = [], answers: Answer<Output>,
         handle: @escaping @Sendable (HTTPAPI) throws -> Output
     ) {
@@ -178,9 +172,6 @@ final class Route: Sendable {
 
     var isReading: Bool { method == .get }
 
-    /// Whether an `Idempotency-Key` makes it count once.
-    var takesKey: Bool { method == .post && isOfAPI }
-
     /// Every error that there may be.
     var errors: [ErrorCode] {
         var codes: [ErrorCode] = [
@@ -188,6 +179,7 @@ final class Route: Sendable {
             .tooManyConnections, .internalError,
         ]
         if !isProbe { codes.append(.hostNotAllowed) }
+        if scope != nil { codes += [.unauthorized, .forbidden, .rateLimited] }
         if !isReading { codes.append(.crossSite) }
         if body != nil { codes += [.malformedBody, .bodyTooLarge, .unsupportedMediaType] }
         if isOfAPI {
@@ -202,14 +194,16 @@ final class Route: Sendable {
     ///
     /// - Throws: ``Refusal``.
     func work(
-        for request: Request, body: ByteBuffer, with parameters: [PathTemplate.Parameter], by api: HTTPAPI
+        for request: Request, from caller: Caller, body: ByteBuffer, with parameters: [PathTemplate.Parameter],
+        by api: HTTPAPI
     ) throws -> Work {
         // To read a large body takes so long that others on the event loop would wait.
         guard bodyLimit > Input.maximumBodySize else {
-            return try read(request, body: body, with: parameters, by: api)
+            return try read(request, from: caller, body: body, with: parameters, by: api)
         }
         return .task { [self] in
-            guard case .task(let run) = try read(request, body: body, with: parameters, by: api) else {
+            guard case .task(let run) = try read(request, from: caller, body: body, with: parameters, by: api)
+            else {
                 preconditionFailure("what has a large body is done by a task")
             }
             return try await run()
@@ -217,9 +211,10 @@ final class Route: Sendable {
     }
 
     private func read(
-        _ request: Request, body: ByteBuffer, with parameters: [PathTemplate.Parameter], by api: HTTPAPI
+        _ request: Request, from caller: Caller, body: ByteBuffer, with parameters: [PathTemplate.Parameter],
+        by api: HTTPAPI
     ) throws -> Work {
-        var input = try Input(request, body: body, for: self, parameters: parameters)
+        var input = try Input(request, from: caller, body: body, for: self, parameters: parameters)
         return try handler(api, &input, self)
     }
 }
