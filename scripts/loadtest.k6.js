@@ -12,6 +12,7 @@ import http from "k6/http";
 const url = `${__ENV.URL || "http://127.0.0.1:8000"}/api/v1`;
 const duration = __ENV.DURATION || "10s";
 const json = { headers: { "Content-Type": "application/json" } };
+if (__ENV.API_KEY) json.headers.Authorization = `Bearer ${__ENV.API_KEY}`;
 
 export const options = {
   scenarios: {

@@ -8,10 +8,10 @@ extension CRM {
     /// Makes a key.
     ///
     /// - Returns: The key, and its text, which is nowhere else.
-    /// - Throws: ``CRMError/rejected`` if there are too many.
+    /// - Throws: ``CRMError/sourceNotFound(_:)``; ``CRMError/rejected`` if there are too many.
     public func createKey(_ new: NewAPIKey) async throws -> (key: APIKey, text: KeyText) {
         let text = KeyText.random()
-        guard let key = try await run(Fetch<APIKey>.add(new, text)).first else { throw CRMError.rejected }
+        let key = try await run(AddKey(new, text))
         await watchKeys()
         return (key, text)
     }

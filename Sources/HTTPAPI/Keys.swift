@@ -13,7 +13,7 @@ extension RouteGroup {
                 The answer alone has the key: what is stored of it is a hash. Instances know it within seconds. An \
                 `Idempotency-Key` means nothing here, as no answer is kept: where one was lost, revoke what the list shows.
                 """,
-                errors: [.rejected],
+                errors: [.sourceNotFound],
                 reads: { $0.body(NewAPIKey.self, example: ["name": "Form on the web site", "scopes": ["register"]]) },
                 answers: .json(
                     CreatedKey.self, "The key.", status: .created, example: CreatedKey.example,

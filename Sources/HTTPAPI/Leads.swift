@@ -23,6 +23,17 @@ extension RouteGroup {
                 }
             },
             Route(
+                .post, "/api/v1/leads/search", "search_leads", scope: .read, "Search for a lead",
+                "As `GET /api/v1/leads` with these filters, but nothing personal is in the URL, which logs keep.",
+                reads: { $0.body(LeadSearch.self, example: ["phone": "+7 900 123-45-67"]) },
+                answers: .json(
+                    [LeadWithContacts].self, "The lead that all of them name; nobody else.",
+                    example: [LeadWithContacts.example])
+            ) { api, search in
+                guard let filter = search.filter else { return [] }
+                return try await api.crm.leads(filter, Page(limit: 1)).elements
+            },
+            Route(
                 .get, "/api/v1/leads/{lead_id}", "get_lead", scope: .read, "Get a lead", errors: [.leadNotFound],
                 reads: { $0.path("lead_id", .id(), as: "LeadID", "The id of the lead.", example: 1) as LeadID },
                 answers: .response(
@@ -42,7 +53,6 @@ extension RouteGroup {
 }
 
 extension Input {
-    /// `nil` if a filter is given that no lead can have: whoever asks for nobody must not get everybody.
     fileprivate mutating func leadFilter() -> LeadIdentity? {
         let externalID = query("external_id", .text(), as: "ExternalIDFilter", "Only the lead with this external id.")
         let phone = query(
@@ -50,10 +60,33 @@ extension Input {
             example: "+7 900 123-45-67")
         let email = query(
             "email", .text(), as: "EmailFilter", "Only the lead with this email, in upper or lower case.")
-        let filter = LeadIdentity(externalID: externalID, phone: phone, email: email)
+        return LeadIdentity(filter: externalID, phone, email)
+    }
+}
+
+extension LeadIdentity {
+    /// `nil` if a filter is given that no lead can have: whoever asks for nobody must not get everybody.
+    fileprivate init?(filter externalID: String?, _ phone: String?, _ email: String?) {
+        self.init(externalID: externalID, phone: phone, email: email)
         let given = [externalID, phone, email].count { $0 != nil }
-        let left = [filter.externalID, filter.phone, filter.email].count { $0 != nil }
-        return left == given ? filter : nil
+        let left = [self.externalID, self.phone, self.email].count { $0 != nil }
+        guard left == given else { return nil }
+    }
+}
+
+/// By what a lead is searched for; without anything nobody is found.
+private struct LeadSearch: JSONReadable {
+    let filter: LeadIdentity?
+
+    static let schemaName = "LeadSearch"
+    static var words: String? { "A lead must have all that is given. Without any nobody is found." }
+
+    init(_ fields: inout Fields) {
+        let externalID = fields.optional("external_id", .text(), "The lead's id in another system.")
+        let phone = fields.optional("phone", .text(), "However it is punctuated.")
+        let email = fields.optional("email", .text(), "In upper or lower case.")
+        let isEmpty = externalID == nil && phone == nil && email == nil
+        filter = isEmpty ? nil : LeadIdentity(filter: externalID, phone, email)
     }
 }
 

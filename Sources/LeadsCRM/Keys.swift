@@ -55,8 +55,13 @@ struct Keys: ParsableCommand {
                 name: name, scopes: scope, sources: source.isEmpty ? nil : source.map { SourceID($0) },
                 rateLimit: rateLimit, expiresAt: expiry)
             let text = KeyText.random()
-            let keys = try await database.connect { try Fetch<APIKey>.add(new, text).run(on: &$0) }
-            guard !keys.isEmpty else { throw ValidationError("There are 1,000 keys: revoke some.") }
+            do {
+                _ = try await database.connect { try AddKey(new, text).run(on: &$0) }
+            } catch CRMError.sourceNotFound(let id) {
+                throw ValidationError("There is no source \(id).")
+            } catch CRMError.rejected {
+                throw ValidationError("There are 1,000 keys: revoke some.")
+            }
             print(text.text)
         }
     }

@@ -19,7 +19,7 @@ struct RunLoadTest: AsyncParsableCommand {
 
             Without --rate it is a closed loop: each connection sends its next request when the last one is answered. With \
             --rate requests are due at that rate whatever becomes of the others, and latency counts from when a request was \
-            due. Ctrl-C ends the load early and checks what was done; a second one ends the program.
+            due. Where keys are asked for, API_KEY has one that allows all. Ctrl-C ends the load early and checks what was done; a second one ends the program.
 
             EXIT STATUS: 0 no promise was broken (requests that fail are only told), 1 one was or could not be checked, 64 \
             wrong usage, 130 ended by Ctrl-C.
@@ -110,9 +110,15 @@ struct RunLoadTest: AsyncParsableCommand {
 
     func run() async throws {
         let file = try json.map(OutputStream.init(creating:))
+        let key = environment("API_KEY")
+        let urls = url.compactMap(BaseURL.init).map { url in
+            var url = url
+            url.key = key?.isEmpty == true ? nil : key
+            return url
+        }
         let test = LoadTest(
             Options(
-                urls: url.compactMap(BaseURL.init), connections: connections, rate: rate, duration: duration,
+                urls: urls, connections: connections, rate: rate, duration: duration,
                 warmup: warmup, sources: sources, operators: operators, maxLoad: maxLoad, closeShare: closeShare,
                 duplicateShare: duplicateShare, keyShare: keyShare, repeatShare: repeatShare, batch: batch,
                 priorities: priorities, strategy: strategy, seed: seed),

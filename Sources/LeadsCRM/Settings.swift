@@ -148,7 +148,7 @@ struct Settings {
         guard let text = try adminKey.value() else { return }
         let known = try Fetch<APIKey>.all().run(on: &connection)
         if known.contains(where: { $0.id == text.id }) { return }
-        _ = try Fetch<APIKey>.add(NewAPIKey(name: "ADMIN_KEY", scopes: [.admin]), text).run(on: &connection)
+        _ = try AddKey(NewAPIKey(name: "ADMIN_KEY", scopes: [.admin]), text).run(on: &connection)
     }
 
     func crm(url: String) throws -> CRM.Configuration {

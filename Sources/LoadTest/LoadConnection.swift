@@ -41,6 +41,7 @@ final class LoadConnection: ChannelInboundHandler {
                 "host": url.authority, "content-type": "application/json",
                 "content-length": String(content.readableBytes),
             ])
+        if let authorization = url.authorization { head.headers.add(name: "authorization", value: authorization) }
         if let key = message.key { head.headers.add(name: "idempotency-key", value: key) }
         let context = context!
         context.write(wrapOutboundOut(.head(head)), promise: nil)

@@ -3,6 +3,8 @@ public struct BaseURL: Sendable, CustomStringConvertible {
     public let host: String
     public let port: Int
     public let path: String
+    /// A key to the API, which goes with each request.
+    public var key: String?
 
     /// Reads a URL; `nil` if it is of another form, `https` for example.
     public init?(_ text: String) {
@@ -17,5 +19,8 @@ public struct BaseURL: Sendable, CustomStringConvertible {
 
     /// The value of the header field `Host`.
     public var authority: String { "\(host.contains(":") ? "[\(host)]" : host):\(port)" }
+    /// The value of the header field `Authorization`.
+    public var authorization: String? { key.map { "Bearer \($0)" } }
+    /// Without the key.
     public var description: String { "http://\(authority)\(path)" }
 }

@@ -19,7 +19,7 @@ extension BaseURL {
     ///
     /// - Parameters:
     ///   - path: The path with the query, percent-encoded.
-    ///   - headers: The fields to send; nothing is added but what HTTP itself demands.
+    ///   - headers: The fields to send; nothing is added but what HTTP itself demands, and the key.
     /// - Throws: ``NoAnswer``, or SwiftNIO's error for the connection.
     public func send(
         _ method: HTTPMethod, _ path: String, headers: HTTPHeaders = [:], body: ByteBuffer? = nil,
@@ -27,6 +27,7 @@ extension BaseURL {
     ) async throws -> HTTPAnswer {
         var head = HTTPRequestHead(version: .http1_1, method: method, uri: self.path + path, headers: headers)
         if !head.headers.contains(name: "host") { head.headers.add(name: "host", value: authority) }
+        if let authorization { head.headers.add(name: "authorization", value: authorization) }
         if let size = body?.readableBytes ?? ([.POST, .PUT, .PATCH].contains(method) ? 0 : nil) {
             head.headers.add(name: "content-length", value: String(size))
         }

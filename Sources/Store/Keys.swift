@@ -15,20 +15,10 @@ extension APIKey {
 
 extension Fetch<APIKey> {
     /// The most keys that there may be.
-    private static let limit = 1000
+    static let limit = 1000
 
     /// All keys, the oldest first.
     public static func all() -> Self { Self(list()) { try APIKey(&$0) } }
-
-    /// Adds a key; answers no row if there are too many.
-    public static func add(_ new: NewAPIKey, _ text: KeyText) -> Self {
-        Self(
-            insert(
-                .text(text.id), .bytes(text.hash), .text(new.name), .textArray(new.scopes.map(\.rawValue)),
-                .text(new.sources.map { "{\($0.map(\.description).joined(separator: ","))}" }),
-                .int4(new.rateLimit), .int8(new.expiresAt?.microsecondsSince2000)), isRepeatable: false
-        ) { try APIKey(&$0) }
-    }
 
     /// Removes a key; answers no row if there is none.
     public static func remove(_ id: String) -> Self {
@@ -37,15 +27,47 @@ extension Fetch<APIKey> {
 
     private static let list = Statement(
         "SELECT \(APIKey.columns) FROM api_keys AS k ORDER BY k.created_at, k.id LIMIT \(limit)")
+    private static let delete = Statement("DELETE FROM api_keys AS k WHERE k.id = $1::text RETURNING \(APIKey.columns)")
+}
+
+/// Adds a key.
+public struct AddKey: Transaction {
+    // The second time its id would be taken.
+    public let isRepeatable = false
+    private let new: NewAPIKey
+    private let text: KeyText
+
+    public init(_ new: NewAPIKey, _ text: KeyText) {
+        self.new = new
+        self.text = text
+    }
+
+    /// - Throws: ``PostgresError``; ``CRMError/sourceNotFound(_:)``; ``CRMError/rejected`` if there are too many keys.
+    public func run(on connection: inout Connection) throws -> APIKey {
+        let sources = (new.sources ?? []).map(\.rawValue)
+        if let missing = try connection.run(Self.missing(.int8Array(sources))).first({ try $0.next(SourceID.self) }) {
+            throw CRMError.sourceNotFound(missing)
+        }
+        let insert = Self.insert(
+            .text(text.id), .bytes(text.hash), .text(new.name), .textArray(new.scopes.map(\.rawValue)),
+            .bool(new.sources != nil), .int8Array(sources), .int4(new.rateLimit),
+            .int8(new.expiresAt?.microsecondsSince2000))
+        guard let key = try connection.run([FetchStatements.lockLimit(), insert])[1].first({ try APIKey(&$0) }) else {
+            throw CRMError.rejected
+        }
+        return key
+    }
+
+    private static let missing = Statement(
+        "SELECT n.id FROM unnest($1::bigint[]) AS n (id) WHERE NOT EXISTS (SELECT FROM sources AS s WHERE s.id = n.id)")
     private static let insert = Statement(
         """
         INSERT INTO api_keys AS k (id, hash, name, scopes, source_ids, rate_limit, expires_at)
-        SELECT $1::text, $2::bytea, $3::text, $4::text[], $5::text::bigint[], $6::integer,
-            timestamptz '2000-01-01 00:00:00+00' + $7::bigint * interval '1 microsecond'
-        WHERE (SELECT count(*) FROM api_keys) < \(limit)
+        SELECT $1::text, $2::bytea, $3::text, $4::text[], CASE WHEN $5::boolean THEN $6::bigint[] END, $7::integer,
+            timestamptz '2000-01-01 00:00:00+00' + $8::bigint * interval '1 microsecond'
+        WHERE (SELECT count(*) FROM api_keys) < \(Fetch<APIKey>.limit)
         RETURNING \(APIKey.columns)
         """)
-    private static let delete = Statement("DELETE FROM api_keys AS k WHERE k.id = $1::text RETURNING \(APIKey.columns)")
 }
 
 /// Reads the keys, if they are not those of a revision that is known.

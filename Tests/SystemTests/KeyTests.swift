@@ -116,6 +116,9 @@ extension System {
                     "POST", "/api/v1/keys",
                     ["name": "form", "scopes": ["register"], "source_ids": [JSON(first)]], key: admin)
                 let form = try #require(created.json["key"].string)
+                let nowhere = try await crm.send(
+                    "POST", "/api/v1/keys", ["name": "x", "scopes": ["register"], "source_ids": [99]], key: admin)
+                #expect(nowhere.json["code"] == "source_not_found")
                 let contact: JSON = ["source_id": JSON(first), "lead_phone": "1"]
                 let answer = try await crm.send("POST", "/api/v1/contacts", contact, key: form)
                 #expect(answer.json.keys == ["id", "source_id", "status", "created_at", "priority"], "\(answer)")
@@ -230,6 +233,13 @@ extension System {
                 let wrong = try await Command.run(
                     ["migrate", "--database-url", database.url], environment: ["ADMIN_KEY": "lcrm_x"])
                 #expect(wrong.status == 64)
+                try await psql.query("INSERT INTO sources (id, name) VALUES (7, 's')")
+                let nowhere = try await Command.run(
+                    [
+                        "keys", "create", "--name", "x", "--scope", "register", "--source", "8", "--database-url",
+                        database.url,
+                    ])
+                #expect(nowhere.status == 64 && nowhere.standardError.contains("no source 8"), "\(nowhere)")
                 let key = try await newKey(
                     database, "--name", "Form", "--scope", "register", "--scope", "metrics", "--source", "7", "--days",
                     "3", "--rate-limit", "9")

@@ -138,6 +138,20 @@ extension System {
                     #expect(try await crm.client.get("/api/v1/leads?\(filter)").json == [], "\(filter)")
                 }
 
+                // The same by a body.
+                func search(_ body: JSON) async throws -> JSON {
+                    let answer = try await crm.client.post("/api/v1/leads/search", body)
+                    #expect(answer.status == 200, "\(answer)")
+                    return answer.json
+                }
+                #expect(try await search(["external_id": "e1"]) == [one.json])
+                #expect(try await search(["email": " A@B.c "]).elements.map { $0["id"] } == [second["id"]])
+                #expect(try await search(["external_id": "e1", "email": "a@b.c"]) == [])
+                for body in [[:], ["email": ""], ["phone": "-"], ["email": "a@b.c", "phone": ""]] as [JSON] {
+                    #expect(try await search(body) == [], "\(body)")
+                }
+                #expect(try await crm.client.post("/api/v1/leads/search", ["email": 7]).status == 422)
+
                 let unknown = try await crm.client.get("/api/v1/leads/77")
                 #expect(unknown.status == 404)
                 #expect(unknown.json == ["detail": "Lead 77 not found", "code": "lead_not_found"])

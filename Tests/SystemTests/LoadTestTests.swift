@@ -147,10 +147,11 @@ extension System {
                 ),
                 (
                     "each within one contact of its share: source 1: ",
-                    "UPDATE sources SET strategy = 'weighted_random'", "--strategy smooth_weighted"
+                    "UPDATE operator_source_weights SET weight = 1000 WHERE operator_id = 1",
+                    "--strategy smooth_weighted"
                 ),
                 (
-                    "loads are level: from ", "UPDATE sources SET strategy = 'weighted_random'",
+                    "loads are level: from ", "UPDATE operators SET max_load = 100000000 WHERE id = 1",
                     "--strategy least_loaded"
                 ),
             ])
