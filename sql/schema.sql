@@ -226,7 +226,8 @@ CREATE TABLE public.api_keys (
     CONSTRAINT api_keys_hash_check CHECK ((octet_length(hash) = 32)),
     CONSTRAINT api_keys_id_check CHECK ((id ~ '^[0-9A-Za-z]{8}$'::text)),
     CONSTRAINT api_keys_rate_limit_check CHECK ((rate_limit >= 1)),
-    CONSTRAINT api_keys_scopes_check CHECK (((scopes <@ ARRAY['register'::text, 'read'::text, 'operate'::text, 'metrics'::text, 'admin'::text]) AND (cardinality(scopes) > 0)))
+    CONSTRAINT api_keys_scopes_check CHECK (((COALESCE(array_ndims(scopes), 0) = 1) AND (scopes <@ ARRAY['register'::text, 'read'::text, 'operate'::text, 'metrics'::text, 'admin'::text]))),
+    CONSTRAINT api_keys_source_ids_check CHECK (((cardinality(source_ids) = 0) OR ((array_ndims(source_ids) = 1) AND (array_position(source_ids, NULL::bigint) IS NULL))))
 );
 
 COMMENT ON TABLE public.api_keys IS 'Keys to the API. To revoke one, delete its row: instances notice within seconds.';
@@ -480,7 +481,8 @@ CREATE TABLE public.idempotency_keys (
     fingerprint text NOT NULL,
     status integer,
     body text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT idempotency_keys_status_check CHECK (((status >= 200) AND (status <= 299)))
 );
 
 COMMENT ON TABLE public.idempotency_keys IS 'Answers to requests with an Idempotency-Key: the same request is answered with them again, and changes nothing.';

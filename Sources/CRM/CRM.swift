@@ -1,4 +1,5 @@
 import Assignment
+import Dispatch
 public import Logging
 public import Metrics
 public import Model
@@ -46,10 +47,14 @@ public final class CRM: Service {
     private let pool: ConnectionPool
     /// For writes that change no load: one that waits for a lock or a standby keeps no read waiting.
     private let writePool: ConnectionPool
+    /// For keys.
+    let keyPool: ConnectionPool
     private let dispatcher: Dispatcher
     private let metrics: AssignmentMetrics
     let logger: Logger
     let keyState = KeyState()
+    /// For what takes long to compute: one at a time, and no thread that others wait for.
+    private let thinking = DispatchQueue(label: "thinking", qos: .utility)
     private let isDraining = Atomic(false)
 
     /// Starts the threads. Nothing is connected before the first operation.
@@ -64,6 +69,7 @@ public final class CRM: Service {
         pool = ConnectionPool(
             configuration.connection, size: configuration.poolSize, queueLimit: configuration.queueLimit)
         writePool = ConnectionPool(configuration.connection, size: 1, queueLimit: configuration.queueLimit)
+        keyPool = ConnectionPool(configuration.connection, size: 1, queueLimit: configuration.queueLimit)
         dispatcher = Dispatcher(configuration, logger: logger, metrics: self.metrics)
     }
 
@@ -88,16 +94,19 @@ public final class CRM: Service {
                     dispatcher.expire()
                     pool.expire()
                     writePool.expire()
+                    keyPool.expire()
                 }
             }
         }
         dispatcher.close()
         pool.close()
         writePool.close()
+        keyPool.close()
         let end = ContinuousClock.now + configuration.requestTimeout
         dispatcher.expire(now: end)
         pool.expire(now: end)
         writePool.expire(now: end)
+        keyPool.expire(now: end)
     }
 
     /// Returns if requests can be served: PostgreSQL can be written, its schema is up to date, and ``drain()`` was
@@ -198,6 +207,13 @@ public final class CRM: Service {
                 // The first one may still end. Others have their turn meanwhile.
                 try await Task.sleep(for: .milliseconds(50))
             }
+        }
+    }
+
+    /// Computes what takes long.
+    func think<Value: Sendable>(_ compute: @escaping @Sendable () throws -> Value) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            thinking.async { continuation.resume(with: Result { try compute() }) }
         }
     }
 

@@ -16,9 +16,10 @@ extension CRM {
     ///
     /// - Throws: ``CRMError/contactNotFound(_:)``.
     public func explanations(of id: ContactID, _ page: Page) async throws -> Listing<AssignmentExplanation> {
-        let explanations = try await run(FetchExplanations(of: id, page))
-        if explanations.elements.isEmpty { _ = try await contact(id) }
-        return explanations
+        let kept = try await run(FetchExplanations(of: id, page))
+        let explanations = try await think { kept.explanations }
+        if explanations.isEmpty { _ = try await contact(id) }
+        return Listing(elements: explanations, goesOn: kept.goesOn)
     }
 
     /// Who would get how many of a source's next contacts, by the code that decides. Those who wait are let in before them.
@@ -32,17 +33,18 @@ extension CRM {
     ) async throws -> DistributionPreview {
         let deadline = deadline
         let found = try await run(FetchDesk(id, weights: weights.map(distinct), strategy: strategy))
-        var desk = found.desk
-        var counts: [OperatorID: Int] = [:]
-        for number in 1...(found.waiting + count) {
-            // Others have their turn meanwhile.
-            if number % 64 == 0 { await Task.yield() }
-            guard deadline > .now else { throw CRMError.unavailable(.deadline) }
-            guard let taker = desk.next(at: id) else { break }
-            if number > found.waiting { counts[taker, default: 0] += 1 }
+        let counts = try await think {
+            var desk = found.desk
+            var counts: [OperatorID: Int] = [:]
+            for number in 1...(found.waiting + count) {
+                guard deadline > .now else { throw CRMError.unavailable(.deadline) }
+                guard let taker = desk.next(at: id) else { break }
+                if number > found.waiting { counts[taker, default: 0] += 1 }
+            }
+            return counts
         }
         let weights = Dictionary(
-            uniqueKeysWithValues: desk.shares[id, default: []].map { ($0.operatorID, Double($0.weight)) })
+            uniqueKeysWithValues: found.desk.shares[id, default: []].map { ($0.operatorID, Double($0.weight)) })
         let sum = weights.values.reduce(0, +)
         return DistributionPreview(
             assigned: found.operators.map { one in

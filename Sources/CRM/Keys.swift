@@ -1,6 +1,7 @@
 public import Access
 import Logging
 public import Model
+import Postgres
 import Store
 import Synchronization
 
@@ -35,10 +36,13 @@ extension CRM {
     /// Looks whether the keys have changed. Where the database is away the old ones stay.
     public func watchKeys() async {
         do {
-            let (revision, ring) = try await run(FetchKeyRing(unless: keyState.revision), within: .seconds(2))
+            // By a connection of its own: no list and no locked table shall keep a revoked key good.
+            let (revision, ring) = try await keyPool.run(
+                FetchKeyRing(unless: keyState.revision), deadline: .now + .seconds(2))
             keyState.note(revision, ring)
         } catch {
-            logger.debug("keys not read: \(error)")
+            logger.warning(
+                "keys not read, those known stay good for minutes: \((error as? PostgresError)?.details ?? "\(error)")")
         }
     }
 }

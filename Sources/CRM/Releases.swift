@@ -84,7 +84,9 @@ private struct ReleaseProgress {
     /// - Returns: The answer, if it was the last one.
     mutating func add(_ answer: KeptAnswer, entry: Int32) -> KeptAnswer? {
         guard answer.status == Self.partStatus else { return answer }
-        let numbers = answer.body.split(separator: " ").compactMap { Int($0) }
+        let numbers = answer.body.split(separator: " ").compactMap { Int32($0) }.map(Int.init)
+        // Somebody changed it in the database: it is no part of ours.
+        guard numbers.count == 3 else { return answer }
         self.entry = entry
         total = Release(released: numbers[0], reassigned: numbers[1], waiting: numbers[2])
         return nil

@@ -14,7 +14,7 @@ extension DeskRecord {
         writer.write(UInt64(operators.count))
         var former: Int64 = 0
         for id in operators {
-            writer.write(signed: id.rawValue - former)
+            writer.write(signed: id.rawValue &- former)
             former = id.rawValue
             let capacity = desk.capacities[id]
             writer.write(capacity.map { $0.isActive ? 2 : 1 } ?? 0)
@@ -41,13 +41,13 @@ extension DeskRecord {
                 writer.write(signed: id.rawValue)
                 writer.write(optional: turn.credit)
                 writer.write(
-                    optional: turn.givenAt.map { desk.clock.microsecondsSince2000 - $0.microsecondsSince2000 })
+                    optional: turn.givenAt.map { desk.clock.microsecondsSince2000 &- $0.microsecondsSince2000 })
             }
         }
         writer.write(UInt64(steps.count))
         var contact: Int64 = 0
         func write(_ id: ContactID) {
-            writer.write(signed: id.rawValue - contact)
+            writer.write(signed: id.rawValue &- contact)
             contact = id.rawValue
         }
         for step in steps {

@@ -19,8 +19,8 @@ extension Route {
         "Explain why this operator",
         """
         How it was decided, each time, who gets the contact: recorded when it was, and kept for `EXPLANATION_TTL`. Changes that \
-        were made in the database are not among it; the history has them. Of sources with more than 5,000 weights those \
-        alone are candidates who had room.
+        were made in the database are not among it; the history has them. Where a transaction had to do with more \
+        than 5,000 weights, those alone are candidates who had room. Of several steps in one transaction the last is shown.
         """,
         errors: [.contactNotFound],
         reads: { (id: $0.contactID(), page: $0.page()) },

@@ -41,8 +41,10 @@ struct Keys: ParsableCommand {
 
         func validate() throws {
             guard !scope.isEmpty else { throw ValidationError("--scope must be given.") }
-            guard rateLimit ?? 1 > 0, days ?? 1 > 0 else {
-                throw ValidationError("--rate-limit and --days must be 1 or more.")
+            guard rateLimit ?? 1 > 0 else { throw ValidationError("--rate-limit must be 1 or more.") }
+            guard (1...36_500).contains(days ?? 1) else { throw ValidationError("--days must be from 1 to 36500.") }
+            guard (1...255).contains(name.unicodeScalars.count) else {
+                throw ValidationError("--name must have 1 to 255 characters.")
             }
         }
 

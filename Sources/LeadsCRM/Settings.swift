@@ -146,9 +146,11 @@ struct Settings {
     /// Adds the key of `ADMIN_KEY`, if there is one and it is not there.
     func addAdminKey(_ connection: inout Connection) throws {
         guard let text = try adminKey.value() else { return }
-        let known = try Fetch<APIKey>.all().run(on: &connection)
-        if known.contains(where: { $0.id == text.id }) { return }
-        _ = try AddKey(NewAPIKey(name: "ADMIN_KEY", scopes: [.admin]), text).run(on: &connection)
+        do {
+            _ = try AddKey(NewAPIKey(name: "ADMIN_KEY", scopes: [.admin]), text).run(on: &connection)
+        } catch CRMError.rejected {
+            // It is there.
+        }
     }
 
     func crm(url: String) throws -> CRM.Configuration {

@@ -41,14 +41,14 @@ enum AssignmentStatements {
 
     // MARK: First flight
 
-    /// Answers whether the operator was active before.
+    /// Answers whether the operator was activated, and whether the limit was raised.
     static let updateOperator = Statement(
         """
         UPDATE operators AS o
         SET name = COALESCE($2::text, o.name), is_active = COALESCE($3::boolean, o.is_active),
             max_load = COALESCE($4::integer, o.max_load), updated_at = now()
-        FROM (SELECT id, is_active FROM operators WHERE id = $1::bigint FOR NO KEY UPDATE) AS b
-        WHERE o.id = b.id RETURNING b.is_active
+        FROM (SELECT id, is_active, max_load FROM operators WHERE id = $1::bigint FOR NO KEY UPDATE) AS b
+        WHERE o.id = b.id RETURNING o.is_active AND NOT b.is_active, o.max_load > b.max_load
         """)
 
     /// Operators of `$1` that do not exist.

@@ -110,7 +110,7 @@ public struct AssignmentTransaction: Sendable {
         // What was done before is not done again. That is read with the rest, and without those requests the rest once more; but
         // for a change of staff, which comes before all reads.
         let whole = batch
-        var lookup = Lookup(batch)
+        var lookup = KeyLookup(batch)
         var answered: [Int: Result<KeptAnswer, CRMError>] = [:]
         if batch.staffChange != nil, let keys = lookup {
             answered = try keys.answers(in: connection.run(keys.query))
@@ -246,27 +246,6 @@ public struct AssignmentTransaction: Sendable {
 
     // MARK: - Reading
 
-    /// Looks up what is kept of a batch's requests.
-    private struct Lookup {
-        private let indices: [Int]
-        private let keys: [IdempotencyKey]
-
-        /// `nil` if none has a key.
-        init?(_ batch: Batch) {
-            guard batch.hasKeys else { return nil }
-            indices = batch.requests.indices.filter { batch.requests[$0].idempotency != nil }
-            keys = indices.map { batch.requests[$0].idempotency!.key }
-        }
-
-        var query: Query { IdempotencyStatements.kept(keys) }
-
-        /// By the indices of the requests.
-        func answers(in result: QueryResult) throws -> [Int: Result<KeptAnswer, CRMError>] {
-            let kept = try IdempotencyStatements.answers(to: keys, in: result)
-            return Dictionary(uniqueKeysWithValues: kept.map { (indices[$0], $1) })
-        }
-    }
-
     private var contactIDs: Parameter { .int8Array(batch.contacts.map(\.rawValue)) }
     private var operatorIDs: Parameter { .int8Array(batch.operators.map(\.rawValue)) }
 
@@ -303,7 +282,7 @@ public struct AssignmentTransaction: Sendable {
     }
 
     private mutating func read(
-        into snapshot: inout Snapshot, waitingForContacts: Bool, _ lookup: Lookup?,
+        into snapshot: inout Snapshot, waitingForContacts: Bool, _ lookup: KeyLookup?,
         _ answered: inout [Int: Result<KeptAnswer, CRMError>], on connection: inout Connection
     ) throws -> [NewIDs] {
         let sourceIDs = Parameter.int8Array(

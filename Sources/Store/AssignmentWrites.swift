@@ -41,10 +41,11 @@ struct StaffChange {
         return try results[1].first { .operatorNotFound(try $0.next()) }
     }
 
-    /// Why there may be more room than before.
-    func cause(in results: [QueryResult]) throws -> ContactCause {
+    /// Why there may be more room than before; `nil`: there is not.
+    func cause(in results: [QueryResult]) throws -> ContactCause? {
         guard case .updateOperator = command else { return .distributionChanged }
-        return try results[0].first { try $0.next(Bool.self) }! ? .limitRaised : .operatorActivated
+        let (isActivated, isRaised) = try results[0].first { (try $0.next(Bool.self), try $0.next(Bool.self)) }!
+        return isActivated ? .operatorActivated : isRaised ? .limitRaised : nil
     }
 
     /// The weights that were set.

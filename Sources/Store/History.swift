@@ -2,10 +2,6 @@ import Distribution
 public import Model
 public import Postgres
 
-extension ContactCause: BinaryDecodable {
-    public init?(binary bytes: UnsafeRawBufferPointer) { self.init(rawValue: String(binary: bytes)) }
-}
-
 extension Fetch<ContactEvent> {
     /// What became of a contact, the oldest first.
     public static func history(of id: ContactID, _ page: Page) -> Self {
@@ -16,7 +12,8 @@ extension Fetch<ContactEvent> {
             return ContactEvent(
                 id: id, at: at, before: before,
                 after: ContactEvent.State(operatorID: try row.next(), status: try row.next()),
-                operatorName: try row.next(), cause: try row.next(), actor: try row.next())
+                operatorName: try row.next(), cause: try row.next(String?.self).flatMap(ContactCause.init),
+                actor: try row.next())
         }
     }
 
@@ -35,8 +32,21 @@ extension Fetch<ContactEvent> {
         """)
 }
 
-/// How it was decided, each time, who gets a contact, as far as that is kept; the oldest first.
+/// What is kept of how it was decided, each time, who gets a contact.
 public struct FetchExplanations: Transaction {
+    public struct Output: Sendable {
+        fileprivate let contact: ContactID
+        fileprivate let records: [(event: (id: Int64, at: Timestamp), record: DeskRecord)]
+        fileprivate let names: [OperatorID: String]
+        /// Whether there is more of it.
+        public let goesOn: Bool
+
+        /// The oldest first. It takes the more, the more operators there are and the more the transaction did.
+        public var explanations: [AssignmentExplanation] {
+            records.compactMap { $0.record.explanation(of: contact, names: names, event: $0.event) }
+        }
+    }
+
     public let isRepeatable = true
     private let contact: ContactID
     private let page: Page
@@ -46,24 +56,24 @@ public struct FetchExplanations: Transaction {
         self.page = page
     }
 
-    /// - Throws: ``PostgresError``, and what is no record.
-    public func run(on connection: inout Connection) throws -> Listing<AssignmentExplanation> {
-        var found = 0
+    /// - Throws: ``PostgresError``.
+    public func run(on connection: inout Connection) throws -> Output {
+        var (found, read) = (0, 0)
         let query = Query(
             statement: Self.records,
             parameters: page.parameters + [.int8(contact.rawValue), .int8(Int64(Self.sizeLimit))])
         let records = try connection.run(query).map { row in
             let event = (id: try row.next(Int64.self), at: try row.next(Timestamp.self))
             found = Int(try row.next(Int64.self))
-            return (event: event, record: try DeskRecord(bytes: try row.next(Bytes.self).bytes))
-        }
+            read += 1
+            // One of a later version is passed over.
+            return (try? DeskRecord(bytes: try row.next(Bytes.self).bytes)).map { (event: event, record: $0) }
+        }.compactMap(\.self)
         let operators = records.reduce(into: Set<OperatorID>()) { $0.formUnion($1.record.operators) }
         let names = try connection.run(Self.names(.int8Array(operators.map(\.rawValue))))
             .map { (try $0.next(OperatorID.self), try $0.next(String.self)) }
         let byID = Dictionary(uniqueKeysWithValues: names)
-        return Listing(
-            elements: records.compactMap { $0.record.explanation(of: contact, names: byID, event: $0.event) },
-            goesOn: records.count < found)
+        return Output(contact: contact, records: records, names: byID, goesOn: read < found)
     }
 
     /// Some number of bytes of records that are read for a page; an explanation takes some twenty times as much.

@@ -81,6 +81,27 @@ enum IdempotencyStatements {
         "UPDATE idempotency_keys SET status = $2::integer, body = $3::text WHERE key = $1::text AND entry = 0")
 }
 
+/// Looks up what is kept of a batch's requests.
+struct KeyLookup {
+    private let indices: [Int]
+    private let keys: [IdempotencyKey]
+
+    /// `nil` if none has a key.
+    init?(_ batch: Batch) {
+        guard batch.hasKeys else { return nil }
+        indices = batch.requests.indices.filter { batch.requests[$0].idempotency != nil }
+        keys = indices.map { batch.requests[$0].idempotency!.key }
+    }
+
+    var query: Query { IdempotencyStatements.kept(keys) }
+
+    /// By the indices of the requests.
+    func answers(in result: QueryResult) throws -> [Int: Result<KeptAnswer, CRMError>] {
+        let kept = try IdempotencyStatements.answers(to: keys, in: result)
+        return Dictionary(uniqueKeysWithValues: kept.map { (indices[$0], $1) })
+    }
+}
+
 /// A write that changes no load, done once however often it is asked for.
 public struct KeyedWrite<Value: Sendable>: Transaction {
     public let isRepeatable = false

@@ -42,7 +42,7 @@ public struct AddKey: Transaction {
         self.text = text
     }
 
-    /// - Throws: ``PostgresError``; ``CRMError/sourceNotFound(_:)``; ``CRMError/rejected`` if there are too many keys.
+    /// - Throws: ``PostgresError``; ``CRMError/sourceNotFound(_:)``; ``CRMError/rejected`` if there are too many keys, or this one.
     public func run(on connection: inout Connection) throws -> APIKey {
         let sources = (new.sources ?? []).map(\.rawValue)
         if let missing = try connection.run(Self.missing(.int8Array(sources))).first({ try $0.next(SourceID.self) }) {
@@ -66,6 +66,7 @@ public struct AddKey: Transaction {
         SELECT $1::text, $2::bytea, $3::text, $4::text[], CASE WHEN $5::boolean THEN $6::bigint[] END, $7::integer,
             timestamptz '2000-01-01 00:00:00+00' + $8::bigint * interval '1 microsecond'
         WHERE (SELECT count(*) FROM api_keys) < \(Fetch<APIKey>.limit)
+        ON CONFLICT ON CONSTRAINT api_keys_pkey DO NOTHING
         RETURNING \(APIKey.columns)
         """)
 }

@@ -300,6 +300,28 @@ import Testing
         }
     }
 
+    @Test("Ids and times at the ends of their range are recorded as all others")
+    func extremes() throws {
+        let (first, last) = (OperatorID(.min), OperatorID(.max))
+        let source = SourceID(.min)
+        let capacity = Desk.Capacity(isActive: true, maxLoad: .max, currentLoad: 0)
+        let start = Desk(
+            capacities: [first: capacity, last: capacity],
+            shares: [source: [.init(operatorID: first, weight: .max), .init(operatorID: last, weight: 1)]],
+            strategies: [source: .leastLoaded],
+            turns: [
+                source: [
+                    first: Desk.Turn(givenAt: Timestamp(microsecondsSince2000: .min)),
+                    last: Desk.Turn(credit: .max, givenAt: Timestamp(microsecondsSince2000: .max)),
+                ]
+            ], placements: [:], clock: Timestamp(microsecondsSince2000: 800_000_000_000_000), seed: 1)
+        var desk = start
+        _ = desk.carryOut([.register(ContactID(.min), source), .register(ContactID(.max), source)])
+        let record = try DeskRecord(bytes: DeskRecord(of: start, desk.steps).bytes)
+        #expect(record.steps == desk.steps)
+        #expect(record.choices.map(\.again) == [first, last])
+    }
+
     @Test("What is no record is refused, whatever it is")
     func malformedRecords() {
         for seed in UInt64(1)...300 {

@@ -116,7 +116,8 @@ extension JSON {
         let retried = ErrorCode.allCases.filter(\.mayBeRetried)
         #expect(
             retried == [
-                .tooManyConnections, .queueFull, .deadline, .databaseUnavailable, .databaseOverloaded, .readOnly,
+                .rateLimited, .tooManyConnections, .queueFull, .deadline, .databaseUnavailable, .databaseOverloaded,
+                .readOnly,
                 .migrationsPending, .shuttingDown,
             ])
     }

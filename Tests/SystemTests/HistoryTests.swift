@@ -87,6 +87,48 @@ extension System {
             }
         }
 
+        @Test("A change of staff that makes no room is no cause: who is let in then is found by the sweep")
+        func noRoom() async throws {
+            try await Deployment.open(environment: ["SWEEP_INTERVAL": "3600"]) { crm in
+                let anna = try await crm.newOperator(maxLoad: 1)
+                let source = try await crm.newSource([anna])
+                try await crm.register(4, at: source)
+                for body in [["name": "x"], ["max_load": 3], ["is_active": true]] as [JSON] {
+                    try await crm.psql.query("UPDATE operators SET max_load = current_load + 1")
+                    _ = try await crm.client.patch("/api/v1/operators/\(anna)", body)
+                }
+                let causes = try await crm.psql.query(
+                    "SELECT cause FROM contact_events WHERE contact_id > 1 AND operator_id IS NOT NULL ORDER BY id")
+                #expect(causes == [["sweep"], ["sweep"], ["sweep"]])
+            }
+        }
+
+        @Test("What somebody wrote into the tables by hand spoils no more than itself")
+        func tampered() async throws {
+            try await Deployment.open { crm in
+                let anna = try await crm.newOperator(maxLoad: 100)
+                let source = try await crm.newSource([anna])
+                _ = try await crm.client.patch("/api/v1/sources/\(source)", ["strategy": "least_loaded"])
+                let contact = try await crm.registerOne(at: source)["id"].int!
+                _ = try await crm.client.patch("/api/v1/contacts/\(contact)", ["status": "closed"])
+                _ = try await crm.client.patch("/api/v1/contacts/\(contact)", ["status": "active"])
+                let path = "/api/v1/contacts/\(contact)"
+                #expect(try await crm.client.get("\(path)/explanation").json.elements.count == 2)
+                try await crm.psql.query(
+                    "UPDATE assignment_decisions SET record = '\\x02' WHERE id = (SELECT min(id) FROM assignment_decisions)"
+                )
+                let explanation = try await crm.client.get("\(path)/explanation")
+                #expect(explanation.json.elements.map { $0["cause"] } == ["reopen"], "\(explanation)")
+                try await crm.psql.query("UPDATE contact_events SET cause = 'whim' WHERE status = 'closed'")
+                let history = try await crm.client.get("\(path)/history")
+                #expect(history.json.elements.map { $0["cause"] } == ["registered", .null, "reopen"], "\(history)")
+                for time in ["-infinity", "infinity"] {
+                    try await crm.psql.query("UPDATE operator_source_weights SET given_at = '\(time)'")
+                    _ = try await crm.registerOne(at: source)
+                }
+            }
+        }
+
         @Test("The explanation is what really happened: candidates with their loads at that moment, and why not they")
         func explanation() async throws {
             try await Deployment.open { crm in

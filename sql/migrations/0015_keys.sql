@@ -12,7 +12,9 @@ CREATE TABLE public.api_keys (
     CONSTRAINT api_keys_id_check CHECK (id ~ '^[0-9A-Za-z]{8}$'),
     CONSTRAINT api_keys_hash_check CHECK (octet_length(hash) = 32),
     CONSTRAINT api_keys_scopes_check CHECK (
-        scopes <@ ARRAY['register', 'read', 'operate', 'metrics', 'admin'] AND cardinality(scopes) > 0),
+        COALESCE(array_ndims(scopes), 0) = 1 AND scopes <@ ARRAY['register', 'read', 'operate', 'metrics', 'admin']),
+    CONSTRAINT api_keys_source_ids_check CHECK (
+        cardinality(source_ids) = 0 OR array_ndims(source_ids) = 1 AND array_position(source_ids, NULL) IS NULL),
     CONSTRAINT api_keys_rate_limit_check CHECK (rate_limit >= 1)
 );
 COMMENT ON TABLE public.api_keys IS 'Keys to the API. To revoke one, delete its row: instances notice within seconds.';
@@ -21,6 +23,9 @@ COMMENT ON COLUMN public.api_keys.hash IS 'SHA-256 of the whole key.';
 COMMENT ON COLUMN public.api_keys.scopes IS 'What it allows: register, read, operate, metrics, admin.';
 COMMENT ON COLUMN public.api_keys.source_ids IS 'The sources at which it registers contacts; NULL: all.';
 COMMENT ON COLUMN public.api_keys.rate_limit IS 'Requests a second, at each instance; NULL: without limit.';
+
+-- What is kept is read as an answer.
+ALTER TABLE public.idempotency_keys ADD CONSTRAINT idempotency_keys_status_check CHECK (status BETWEEN 200 AND 299);
 
 CREATE TABLE public.api_keys_revision (revision bigint NOT NULL);
 CREATE UNIQUE INDEX api_keys_revision_one_row ON public.api_keys_revision ((true));

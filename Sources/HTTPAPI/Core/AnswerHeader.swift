@@ -34,6 +34,9 @@ struct AnswerHeader: Sendable {
     static let allow = AnswerHeader(
         "Allow", "Allow", "The methods that this path has.", isRequired: true, ["type": "string"],
         example: "POST, GET, HEAD")
+    static let wwwAuthenticate = AnswerHeader(
+        "WWW-Authenticate", "WWWAuthenticate", "How to show a key (RFC 6750).", isRequired: true, ["type": "string"],
+        example: "Bearer realm=\"leads-crm\"")
     static let retryAfter = AnswerHeader(
         "Retry-After", "RetryAfter",
         "Seconds to wait before trying again. Not with `outcome_unknown`: the request could count twice.",

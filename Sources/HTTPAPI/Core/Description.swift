@@ -147,6 +147,7 @@ struct Description {
         let answer = isInvalid ? ErrorAnswer(Refusal.invalid([fault])) : ErrorAnswer(code: codes[0])
         var all: [AnswerHeader] = [.vary]
         if status == .methodNotAllowed { all.append(.allow) }
+        if status == .unauthorized { all.append(.wwwAuthenticate) }
         if codes.contains(where: \.mayBeRetried) { all.append(.retryAfter) }
         return [
             "description": .string(Self.words(of: codes)), "headers": headers(all),

@@ -60,7 +60,9 @@ public enum ErrorCode: String, CaseIterable, Sendable {
     var changedNothing: Bool { self != .outcomeUnknown && self != .internalError }
 
     /// Whether the same request may be sent again without counting twice, and has a chance.
-    var mayBeRetried: Bool { meaning.status == .serviceUnavailable && changedNothing }
+    var mayBeRetried: Bool {
+        [.serviceUnavailable, .tooManyRequests].contains(meaning.status) && changedNothing
+    }
 
     var meaning: Meaning {
         switch self {

@@ -13,7 +13,7 @@ extension IdempotencyKey {
         guard let value = values.first else { return nil }
         guard values.count == 1, let key = Self.key(in: value) else { throw .idempotencyKeyInvalid }
         var digest = SHA256()
-        if let id = caller.key?.id { digest.update(data: Array("\(id) ".utf8)) }
+        if let id = caller.key?.id { digest.update(data: Array("\(id) \(caller.mayRead) ".utf8)) }
         digest.update(data: Array("\(request.method) \(request.path)?\(request.query)\n".utf8))
         body.withUnsafeReadableBytes { digest.update(bufferPointer: $0) }
         // Half of it: nobody gains by two requests of his own that look alike.
