@@ -193,6 +193,12 @@ private struct Decider {
     }
 
     private mutating func carryOut(_ command: AssignmentCommand, _ ids: inout IndexingIterator<[NewIDs]>) -> Step {
+        // Who names a contact that this batch adds has guessed its id: nobody was told it yet.
+        switch command {
+        case .updateContact(let id, _), .requeue(let id):
+            guard snapshot.contacts[id] != nil else { return .done(.failure(.contactNotFound(id))) }
+        case .register, .release, .admitWaiting, .updateOperator, .setDistribution: break
+        }
         switch command {
         case .register(let new):
             let ids = ids.next()!

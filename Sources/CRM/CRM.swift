@@ -211,9 +211,19 @@ public final class CRM: Service {
     }
 
     /// Computes what takes long.
-    func think<Value: Sendable>(_ compute: @escaping @Sendable () throws -> Value) async throws -> Value {
+    ///
+    /// - Throws: ``CRMError/Unavailable/deadline`` if others take too long before.
+    func think<Value: Sendable>(
+        by deadline: ContinuousClock.Instant, _ compute: @escaping @Sendable () throws -> Value
+    ) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
-            thinking.async { continuation.resume(with: Result { try compute() }) }
+            thinking.async {
+                continuation.resume(
+                    with: Result {
+                        guard deadline > .now else { throw CRMError.unavailable(.deadline) }
+                        return try compute()
+                    })
+            }
         }
     }
 

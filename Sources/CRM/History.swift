@@ -16,8 +16,9 @@ extension CRM {
     ///
     /// - Throws: ``CRMError/contactNotFound(_:)``.
     public func explanations(of id: ContactID, _ page: Page) async throws -> Listing<AssignmentExplanation> {
+        let deadline = deadline
         let kept = try await run(FetchExplanations(of: id, page))
-        let explanations = try await think { kept.explanations }
+        let explanations = try await think(by: deadline) { kept.explanations }
         if explanations.isEmpty { _ = try await contact(id) }
         return Listing(elements: explanations, goesOn: kept.goesOn)
     }
@@ -33,7 +34,7 @@ extension CRM {
     ) async throws -> DistributionPreview {
         let deadline = deadline
         let found = try await run(FetchDesk(id, weights: weights.map(distinct), strategy: strategy))
-        let counts = try await think {
+        let counts = try await think(by: deadline) {
             var desk = found.desk
             var counts: [OperatorID: Int] = [:]
             for number in 1...(found.waiting + count) {

@@ -29,6 +29,27 @@ import Testing
         }
     }
 
+    @Test("Who guesses the id of a contact that the same batch adds finds none")
+    func guessedID() {
+        var snapshot = Snapshot(now: Timestamp(microsecondsSince2000: 0))
+        let source = Source(
+            id: SourceID(1), name: "s", description: nil, createdAt: Timestamp(microsecondsSince2000: 0))
+        snapshot.sources[source.id] = source
+        let new = NewContact(
+            sourceID: source.id, identity: LeadIdentity(externalID: nil, phone: nil, email: nil), leadName: nil,
+            message: nil)
+        let guesses: [AssignmentCommand] = [
+            .updateContact(ContactID(1), ContactPatch(status: .closed)), .requeue(ContactID(1)),
+        ]
+        for guess in guesses {
+            let decision = decide(
+                Batch([.register(new), guess]), snapshot, ids: [NewIDs(contact: ContactID(1), lead: LeadID(1))],
+                seed: 1)
+            #expect(decision.answers[1] == .failure(.contactNotFound(ContactID(1))))
+            #expect(decision.changes.addedContacts.map(\.status) == [.active])
+        }
+    }
+
     @Test("Whatever is decided: no limit passed, loads counted, nobody waits beside room, oldest first")
     func properties() {
         for seed in UInt64(1)...2000 {
