@@ -193,12 +193,6 @@ private struct Decider {
     }
 
     private mutating func carryOut(_ command: AssignmentCommand, _ ids: inout IndexingIterator<[NewIDs]>) -> Step {
-        // Who names a contact that this batch adds has guessed its id: nobody was told it yet.
-        switch command {
-        case .updateContact(let id, _), .requeue(let id):
-            guard snapshot.contacts[id] != nil else { return .done(.failure(.contactNotFound(id))) }
-        case .register, .release, .admitWaiting, .updateOperator, .setDistribution: break
-        }
         switch command {
         case .register(let new):
             let ids = ids.next()!
@@ -220,13 +214,20 @@ private struct Decider {
             let change = Desk.Change.update(
                 id, isActive: patch.status.map { $0 == .active }, operatorID: patch.operatorID,
                 priority: patch.priority)
-            return .updated(id, patch, desk.carryOut(change))
-        case .requeue(let id): return .updated(id, ContactPatch(), desk.carryOut(.requeue(id)))
+            return .updated(id, patch, carryOut(change, of: id))
+        case .requeue(let id): return .updated(id, ContactPatch(), carryOut(.requeue(id), of: id))
         case .release(let id, let contacts):
             guard snapshot.operators[id] != nil else { return .done(.failure(.operatorNotFound(id))) }
             return .released(desk.release(contacts, from: id))
         case .admitWaiting, .updateOperator, .setDistribution: return .done(.success(.admission))
         }
+    }
+
+    private mutating func carryOut(
+        _ change: Desk.Change, of id: ContactID
+    ) -> Result<Desk.Placement, Desk.Refusal> {
+        // Who names a contact that this batch adds has guessed its id: nobody was told it yet.
+        snapshot.contacts[id] == nil ? .failure(.contactNotFound) : desk.carryOut(change)
     }
 
     /// The operator of the lead's newest contact that has one, as things stand within the batch.
