@@ -2,7 +2,8 @@
 --   wrk -t1 -c128 -d10s -s scripts/loadtest.lua http://127.0.0.1:8000 -- [SOURCES] [CLOSE_SHARE] [KEYS] [MANY]
 -- The sources have the ids 1 to SOURCES (1). CLOSE_SHARE (0) of the requests close a contact registered before. With KEYS
 -- (0) of 1 each has an Idempotency-Key; with MANY (0) each registers so many contacts.
--- Where keys are asked for, API_KEY has one. Prints one line of JSON after wrk's own: times in milliseconds, `failed` counts what was neither 200 nor 201.
+-- Where keys are asked for, API_KEY has one.
+-- Prints one line of JSON after wrk's own: times in milliseconds, `failed` counts what was neither 200 nor 201.
 local threads = 0
 function setup(thread)
   threads = threads + 1

@@ -1,4 +1,4 @@
-import Crypto
+public import Crypto
 
 /// A key as a client has it: `lcrm_`, 8 characters that name it, `_`, 32 that are the secret, and a checksum of 6.
 ///
@@ -20,7 +20,7 @@ public struct KeyText: Sendable, Equatable {
         }
         let id = word(idSize)
         let body = "\(prefix)\(id)_\(word(secretSize))"
-        return KeyText(id: id, text: body + checksum(of: body))
+        return KeyText(id: id, text: body + checksum(of: body.utf8))
     }
 
     private init(id: String, text: String) {
@@ -32,33 +32,43 @@ public struct KeyText: Sendable, Equatable {
     public init?(_ text: String) {
         let bytes = Array(text.utf8)
         let start = Self.prefix.utf8.count
-        let secretStart = start + Self.idSize + 1
-        guard bytes.count == secretStart + Self.secretSize + Self.checksumSize, text.hasPrefix(Self.prefix),
-            bytes[secretStart - 1] == UInt8(ascii: "_")
+        let end = start + Self.idSize
+        let body = bytes.dropLast(Self.checksumSize)
+        guard body.count == end + 1 + Self.secretSize, bytes.starts(with: Self.prefix.utf8),
+            bytes[end] == UInt8(ascii: "_"), body[start..<end].allSatisfy(Self.isDigit),
+            body[(end + 1)...].allSatisfy(Self.isDigit),
+            Self.checksum(of: body).utf8.elementsEqual(bytes[body.endIndex...])
         else { return nil }
-        let words = bytes[start..<(secretStart - 1)] + bytes[secretStart...]
-        guard words.allSatisfy(Self.digits.contains) else { return nil }
-        let body = String(decoding: bytes.dropLast(Self.checksumSize), as: UTF8.self)
-        guard Self.checksum(of: body).utf8.elementsEqual(bytes.suffix(Self.checksumSize)) else { return nil }
-        self.init(id: String(decoding: bytes[start..<(start + Self.idSize)], as: UTF8.self), text: text)
+        self.init(id: String(decoding: body[start..<end], as: UTF8.self), text: text)
     }
 
-    /// What is stored of it: SHA-256.
-    public var hash: [UInt8] { Array(SHA256.hash(data: Array(text.utf8))) }
+    private static func isDigit(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "a")...UInt8(ascii: "z"):
+            true
+        default: false
+        }
+    }
+
+    /// What is stored of it.
+    public var hash: SHA256Digest { SHA256.hash(data: Array(text.utf8)) }
 
     /// CRC-32 (ISO-HDLC, as zlib has it), in six digits to the base of 62.
-    private static func checksum(of text: String) -> String {
-        var crc: UInt32 = .max
-        for byte in text.utf8 {
-            crc ^= UInt32(byte)
-            for _ in 0..<8 { crc = crc & 1 == 0 ? crc >> 1 : crc >> 1 ^ 0xEDB8_8320 }
+    private static func checksum(of bytes: some Sequence<UInt8>) -> String {
+        var rest = ~bytes.reduce(UInt32.max) { crc, byte in
+            crc >> 8 ^ remainders[Int(UInt8(truncatingIfNeeded: crc) ^ byte)]
         }
-        var rest = ~crc
-        var word: [UInt8] = []
-        for _ in 0..<checksumSize {
-            word.append(digits[Int(rest % 62)])
+        var word = [UInt8](repeating: 0, count: checksumSize)
+        for index in word.indices.reversed() {
+            word[index] = digits[Int(rest % 62)]
             rest /= 62
         }
-        return String(decoding: word.reversed(), as: UTF8.self)
+        return String(decoding: word, as: UTF8.self)
+    }
+
+    /// What each byte adds to a CRC-32.
+    private static let remainders = (0..<256 as Range<UInt32>).map { byte in
+        (0..<8).reduce(byte) { crc, _ in crc & 1 == 0 ? crc >> 1 : crc >> 1 ^ 0xEDB8_8320 }
     }
 }

@@ -49,7 +49,7 @@ public struct AddKey: Transaction {
             throw CRMError.sourceNotFound(missing)
         }
         let insert = Self.insert(
-            .text(text.id), .bytes(text.hash), .text(new.name), .textArray(new.scopes.map(\.rawValue)),
+            .text(text.id), .bytes(Array(text.hash)), .text(new.name), .textArray(new.scopes.map(\.rawValue)),
             .bool(new.sources != nil), .int8Array(sources), .int4(new.rateLimit),
             .int8(new.expiresAt?.microsecondsSince2000))
         guard let key = try connection.run([FetchStatements.lockLimit(), insert])[1].first({ try APIKey(&$0) }) else {

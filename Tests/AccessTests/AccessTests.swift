@@ -46,11 +46,11 @@ import Testing
         let end = Timestamp(microsecondsSince2000: 1000)
         let key = APIKey(
             id: text.id, name: "n", scopes: [.operate], sources: nil, rateLimit: nil, createdAt: end, expiresAt: end)
-        let ring = KeyRing([.init(key, hash: text.hash)])
+        let ring = KeyRing([.init(key, hash: Array(text.hash))])
         #expect(ring.key(for: text, at: Timestamp(microsecondsSince2000: 999)) == key)
         #expect(ring.key(for: text, at: end) == nil)
         #expect(ring.key(for: other, at: Timestamp(microsecondsSince2000: 0)) == nil)
-        let changed = KeyRing([.init(key, hash: other.hash)])
+        let changed = KeyRing([.init(key, hash: Array(other.hash))])
         #expect(changed.key(for: text, at: Timestamp(microsecondsSince2000: 0)) == nil)
         #expect(key.allows(.read) && key.allows(.operate))
         #expect(!key.allows(.register) && !key.allows(.admin) && !key.allows(.metrics))
