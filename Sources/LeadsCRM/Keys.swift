@@ -85,7 +85,7 @@ struct Keys: ParsableCommand {
                 ]
             }
             let table = Table(["id", "name", "scopes", "sources", "rate_limit", "expires_at"], rows)
-            for line in table.lines(on: .standardOutput) { print(line) }
+            page(table.lines(on: .standardOutput), pager: nil)
         }
     }
 

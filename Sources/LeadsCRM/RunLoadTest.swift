@@ -19,7 +19,8 @@ struct RunLoadTest: AsyncParsableCommand {
 
             Without --rate it is a closed loop: each connection sends its next request when the last one is answered. With \
             --rate requests are due at that rate whatever becomes of the others, and latency counts from when a request was \
-            due. Where keys are asked for, API_KEY has one that allows all. Ctrl-C ends the load early and checks what was done; a second one ends the program.
+            due. Where keys are asked for, API_KEY has one that allows all. Ctrl-C ends the load early and checks what was \
+            done; a second one ends the program.
 
             EXIT STATUS: 0 no promise was broken (requests that fail are only told), 1 one was or could not be checked, 64 \
             wrong usage, 130 ended by Ctrl-C.
